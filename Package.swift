@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .strictMemorySafety(),
+]
+
+let package = Package(
+    name: "IPCFrame",
+    products: [
+        .library(name: "IPCFrame", targets: ["IPCFrame"]),
+        .library(name: "Supervisor", targets: ["Supervisor"]),
+        .executable(name: "ipc-parent", targets: ["ipc-parent"]),
+        .executable(name: "ipc-child", targets: ["ipc-child"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .target(name: "CLinux", linkerSettings: [.linkedLibrary("dl")]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "IPCFrame", dependencies: ["CLinux", "CZlib"], swiftSettings: settings),
+        .target(
+            name: "Supervisor",
+            dependencies: ["IPCFrame", "CLinux", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings),
+        .target(name: "Tables", dependencies: ["CSQLite", "CZlib"], swiftSettings: settings),
+        .executableTarget(
+            name: "ipc-parent",
+            dependencies: [
+                "Supervisor", "IPCFrame", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ipc-child", dependencies: ["IPCFrame", "Tables", "CLinux"], swiftSettings: settings),
+        .testTarget(name: "IPCFrameTests", dependencies: ["IPCFrame", "CLinux", "CZlib"], swiftSettings: settings),
+        .testTarget(
+            name: "SupervisorTests",
+            dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child"],
+            swiftSettings: settings),
+        .testTarget(name: "TablesTests", dependencies: ["Tables", "CSQLite"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Swift's Glibc module lacks, one header a subject. Bodies are in the .c files.
+#ifndef CLINUX_H
+#define CLINUX_H
+#include "clinux_reactor.h"
+#include "clinux_socket.h"
+#include "clinux_spawn.h"
+#include "clinux_isal.h"
+#endif

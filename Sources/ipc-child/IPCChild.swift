@@ -1,0 +1,1 @@
+@main struct IPCChild { static func main() {} }

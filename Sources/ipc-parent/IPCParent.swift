@@ -1,0 +1,1 @@
+@main struct IPCParent { static func main() {} }
