@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The 16 bytes before every payload (PROTOCOL.md §2).
+///
+///     0               4       5       6        7       8                 16
+///     +---------------+-------+-------+--------+-------+-----------------+
+///     | length u32    | type  | flags | descr. | zero  | stream u64      |
+///     +---------------+-------+-------+--------+-------+-----------------+
+package struct FrameHeader: Equatable, Sendable {
+    /// Bytes that a header occupies on the wire.
+    package static let byteCount = 16
+
+    /// Bytes of payload that follow.
+    package var length: UInt32
+    /// The type as it came; ``type`` is nil for one that is not known.
+    package var rawType: UInt8
+    package var flags: FrameFlags
+    /// File descriptors that come with the frame's first byte.
+    package var descriptors: UInt8
+    package var stream: UInt64
+
+    package init(
+        _ type: FrameType, flags: FrameFlags = [], descriptors: UInt8 = 0, stream: UInt64 = 0, length: UInt32 = 0
+    ) {
+        self.length = length
+        self.rawType = type.rawValue
+        self.flags = flags
+        self.descriptors = descriptors
+        self.stream = stream
+    }
+
+    package var type: FrameType? { FrameType(rawValue: rawType) }
+
+    /// Parses the header at `offset` of `bytes`.
+    ///
+    /// - Precondition: 16 bytes are there.
+    /// - Throws: a violation when the zero byte is not zero; whatever depends on the connection's state is its to check.
+    package init(parsing bytes: Span<UInt8>, at offset: Int = 0) throws(ProtocolViolation) {
+        precondition(bytes.count - offset >= Self.byteCount, "a whole header must have been read")
+        length = bytes.littleEndian32(at: offset)
+        rawType = bytes[offset + 4]
+        flags = FrameFlags(rawValue: bytes[offset + 5])
+        descriptors = bytes[offset + 6]
+        stream = bytes.littleEndian64(at: offset + 8)
+        guard bytes[offset + 7] == 0 else {
+            throw ProtocolViolation.malformed("byte 7 of the header is \(bytes[offset + 7]), not 0").of(self)
+        }
+    }
+
+    /// Appends the header's 16 bytes.
+    package func encode(into bytes: inout [UInt8]) {
+        bytes.appendLittleEndian(length)
+        bytes.append(rawType)
+        bytes.append(flags.rawValue)
+        bytes.append(descriptors)
+        bytes.append(0)
+        bytes.appendLittleEndian(stream)
+    }
+}
+
+extension Span<UInt8> {
+    func littleEndian16(at offset: Int) -> UInt16 {
+        UInt16(self[offset]) | UInt16(self[offset + 1]) << 8
+    }
+
+    func littleEndian32(at offset: Int) -> UInt32 {
+        UInt32(littleEndian16(at: offset)) | UInt32(littleEndian16(at: offset + 2)) << 16
+    }
+
+    func littleEndian64(at offset: Int) -> UInt64 {
+        UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
+    }
+}
+
+extension [UInt8] {
+    mutating func appendLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
+        var rest = value
+        for _ in 0..<(Value.bitWidth / 8) {
+            append(UInt8(truncatingIfNeeded: rest))
+            rest >>= 8
+        }
+    }
+}

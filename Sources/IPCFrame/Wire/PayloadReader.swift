@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A cursor over one payload. Every read checks that the bytes are there.
+struct PayloadReader {
+    private let bytes: [UInt8]
+    private var offset = 0
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    var remaining: Int { bytes.count - offset }
+
+    private mutating func advance(_ count: Int, _ field: StaticString) throws(ProtocolViolation) -> Int {
+        guard remaining >= count else {
+            throw .malformed("the payload ends inside its field '\(field)'")
+        }
+        defer { offset += count }
+        return offset
+    }
+
+    mutating func byte(_ field: StaticString) throws(ProtocolViolation) -> UInt8 {
+        bytes[try advance(1, field)]
+    }
+
+    mutating func uint16(_ field: StaticString) throws(ProtocolViolation) -> UInt16 {
+        let start = try advance(2, field)
+        return bytes.span.littleEndian16(at: start)
+    }
+
+    mutating func uint32(_ field: StaticString) throws(ProtocolViolation) -> UInt32 {
+        let start = try advance(4, field)
+        return bytes.span.littleEndian32(at: start)
+    }
+
+    mutating func uint64(_ field: StaticString) throws(ProtocolViolation) -> UInt64 {
+        let start = try advance(8, field)
+        return bytes.span.littleEndian64(at: start)
+    }
+
+    mutating func bytes(_ count: Int, _ field: StaticString) throws(ProtocolViolation) -> [UInt8] {
+        let start = try advance(count, field)
+        return Array(bytes[start..<start + count])
+    }
+
+    mutating func zeros(_ count: Int) throws(ProtocolViolation) {
+        let start = try advance(count, "zero")
+        guard bytes[start..<start + count].allSatisfy({ $0 == 0 }) else {
+            throw .malformed("a reserved byte is not 0")
+        }
+    }
+
+    mutating func string(_ field: StaticString) throws(ProtocolViolation) -> String {
+        let count = Int(try uint16(field))
+        return try text(count, field)
+    }
+
+    mutating func text(_ count: Int, _ field: StaticString) throws(ProtocolViolation) -> String {
+        let start = try advance(count, field)
+        guard let text = String(validating: bytes[start..<start + count], as: UTF8.self) else {
+            throw .malformed("the field '\(field)' is not UTF-8")
+        }
+        return text
+    }
+
+    /// The TLVs that fill the payload to its end.
+    mutating func tlvs() throws(ProtocolViolation) -> [TLV] {
+        var result: [TLV] = []
+        while remaining > 0 {
+            let tag = try uint16("tag")
+            let count = try uint32("TLV length")
+            guard UInt64(count) <= UInt64(remaining) else {
+                throw .malformed("a TLV declares \(count) bytes where \(remaining) are left")
+            }
+            result.append(TLV(tag: tag, value: try bytes(Int(count), "TLV value")))
+        }
+        return result
+    }
+
+    /// Call when the layout is complete and no TLVs may follow.
+    func finish() throws(ProtocolViolation) {
+        guard remaining == 0 else { throw .malformed("\(remaining) bytes after the end of the payload's layout") }
+    }
+}
+
+/// Tag, length, value: how payloads grow without a new version.
+package struct TLV: Equatable, Sendable {
+    package let tag: UInt16
+    package let value: [UInt8]
+
+    /// Tags that PROTOCOL.md §4 defines.
+    enum Tag {
+        static let maxChunk: UInt16 = 0x0001
+        static let maxStreams: UInt16 = 0x0002
+        static let initialCredit: UInt16 = 0x0003
+        static let codecs: UInt16 = 0x0004
+        static let digests: UInt16 = 0x0005
+        static let features: UInt16 = 0x0006
+        static let name: UInt16 = 0x0007
+        static let pid: UInt16 = 0x0008
+        static let peakRSS: UInt16 = 0x0020
+        static let cpuTime: UInt16 = 0x0021
+        static let exitCode: UInt16 = 0x0022
+        static let count: UInt16 = 0x0023
+        static let value: UInt16 = 0x0024
+        /// Means nothing; keeps receivers honest (the idea is RFC 8701's).
+        static let grease: UInt16 = 0xFF2A
+    }
+}
+
+extension [UInt8] {
+    /// Appends a string with its u16 length; longer than 65,535 bytes it is cut at a character.
+    mutating func appendString(_ text: String) {
+        var text = text
+        if text.utf8.count > Int(UInt16.max) { text = String(decoding: text.utf8.prefix(65_532), as: UTF8.self) }
+        while text.utf8.count > Int(UInt16.max) { text.removeLast() }
+        appendLittleEndian(UInt16(text.utf8.count))
+        append(contentsOf: text.utf8)
+    }
+
+    mutating func appendTLV(_ tag: UInt16, _ value: [UInt8]) {
+        appendLittleEndian(tag)
+        appendLittleEndian(UInt32(value.count))
+        append(contentsOf: value)
+    }
+
+    mutating func appendTLV<Value: FixedWidthInteger & UnsignedInteger>(_ tag: UInt16, _ value: Value) {
+        var bytes: [UInt8] = []
+        bytes.appendLittleEndian(value)
+        appendTLV(tag, bytes)
+    }
+}

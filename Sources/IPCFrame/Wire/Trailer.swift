@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A named number: how many rows were new, say.
+public struct Count: Equatable, Sendable {
+    /// What was counted.
+    public var name: String
+    /// How many.
+    public var value: UInt64
+
+    /// A count of something.
+    public init(_ name: String, _ value: UInt64) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What is known only at the end of a body: counts, an exit code, what the worker has used.
+public struct Trailer: Equatable, Sendable {
+    /// The exit code of a program that the call ran.
+    public var exitCode: UInt32?
+    /// The answerer's peak resident memory, bytes (VmHWM of /proc/self/status).
+    public var peakRSS: UInt64?
+    /// The answerer's processor time, user and system, microseconds.
+    public var cpuMicroseconds: UInt64?
+    /// What was counted, in order.
+    public var counts: [Count]
+    /// Whatever else the answerer tells.
+    public var values: [Argument]
+
+    /// An empty trailer, or one with counts and values.
+    public init(counts: [Count] = [], values: [Argument] = [], exitCode: UInt32? = nil) {
+        self.counts = counts
+        self.values = values
+        self.exitCode = exitCode
+    }
+
+    init(_ tlvs: [TLV]) throws(ProtocolViolation) {
+        self.init()
+        for tlv in tlvs {
+            var reader = PayloadReader(tlv.value)
+            switch tlv.tag {
+            case TLV.Tag.peakRSS: peakRSS = try reader.uint64("peakRSS")
+            case TLV.Tag.cpuTime: cpuMicroseconds = try reader.uint64("cpuTime")
+            case TLV.Tag.exitCode: exitCode = try reader.uint32("exitCode")
+            case TLV.Tag.count: counts.append(Count(try reader.string("count"), try reader.uint64("count")))
+            case TLV.Tag.value:
+                let key = try reader.string("value")
+                values.append(Argument(key, try reader.bytes(reader.remaining, "value")))
+            default: continue
+            }
+        }
+    }
+
+    func encode(into bytes: inout [UInt8]) {
+        if let peakRSS { bytes.appendTLV(TLV.Tag.peakRSS, peakRSS) }
+        if let cpuMicroseconds { bytes.appendTLV(TLV.Tag.cpuTime, cpuMicroseconds) }
+        if let exitCode { bytes.appendTLV(TLV.Tag.exitCode, exitCode) }
+        bytes.appendCounts(counts)
+        for value in values {
+            var field: [UInt8] = []
+            field.appendString(value.key)
+            field.append(contentsOf: value.value)
+            bytes.appendTLV(TLV.Tag.value, field)
+        }
+    }
+
+    /// Bytes that the trailer takes in END.
+    package var encodedCount: Int {
+        var bytes: [UInt8] = []
+        encode(into: &bytes)
+        return bytes.count
+    }
+}
+
+extension [UInt8] {
+    mutating func appendCounts(_ counts: [Count]) {
+        for count in counts {
+            var field: [UInt8] = []
+            field.appendString(count.name)
+            field.appendLittleEndian(count.value)
+            appendTLV(TLV.Tag.count, field)
+        }
+    }
+}
