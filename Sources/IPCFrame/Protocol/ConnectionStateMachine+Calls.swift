@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What the application wants of its calls. Each wish for a stream that is over is ignored: the peer may have ended
+// it while the wish was on its way.
+extension ConnectionStateMachine {
+    /// Opens a call and queues its REQUEST.
+    package mutating func openCall(_ request: Request) throws(CallRejection) -> UInt64 {
+        guard phase == .open else { throw .notOpen }
+        guard !drainReceived, !drainSent, !isDrainWanted else { throw .draining }
+        guard openLocally < limits.maxStreams else { throw .tooManyCalls(limit: limits.maxStreams) }
+        let payload = Self.encoded { request.encode(into: &$0) }
+        guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
+        let id = nextID
+        nextID += 2
+        openLocally += 1
+        unsentRequests += 1
+        var send = SendHalf()
+        send.start(request.offer, initialCredit: limits.initialCredit)
+        let stream = Stream(id: id, isLocal: true, send: send, receive: ReceiveHalf())
+        streams[id] = stream
+        enqueue(OutboundFrame(.request, stream: id, payload: payload[...]), on: stream)
+        return id
+    }
+
+    /// Answerer: queues RESPONSE.
+    package mutating func respond(_ id: UInt64, _ head: ResponseHead) throws(CallRejection) {
+        guard let stream = streams[id], stream.send.state == .idle else { return }
+        let payload = Self.encoded { head.encode(into: &$0) }
+        guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
+        stream.send.start(head.offer, initialCredit: limits.initialCredit)
+        enqueue(OutboundFrame(.response, stream: id, payload: payload[...]), on: stream)
+    }
+
+    /// Raw bytes that may be handed to ``send(_:on:)`` now. When 0, `.sendable` will tell of room.
+    package mutating func sendWindow(_ id: UInt64) -> Int {
+        guard let stream = streams[id] else { return 0 }
+        let window = room(stream)
+        if window == 0 { stream.send.isBlocked = true }
+        return window
+    }
+
+    private func room(_ stream: Stream) -> Int {
+        guard stream.send.state == .sending, stream.queue.chunks < StreamQueue.maxChunks else { return 0 }
+        return Int(min(UInt64(limits.maxChunk), stream.send.limit - stream.send.sent))
+    }
+
+    mutating func unblock(_ stream: Stream) {
+        guard stream.send.isBlocked, room(stream) > 0 else { return }
+        stream.send.isBlocked = false
+        act(.sendable(stream.id))
+    }
+
+    /// Whether the body that we send on this stream is still wanted.
+    package func isSending(_ id: UInt64) -> Bool {
+        guard let stream = streams[id] else { return false }
+        return stream.send.state == .sending || stream.send.state == .offered
+    }
+
+    /// Whether the body is sent without waiting for a verdict.
+    package func isSentAtOnce(_ offer: Offer) -> Bool {
+        offer.isSentAtOnce(initialCredit: limits.initialCredit)
+    }
+
+    /// Queues one chunk of our body, within ``sendWindow(_:)``.
+    package mutating func send(_ chunk: Chunk, on id: UInt64) {
+        guard let stream = streams[id], stream.send.state == .sending else { return }
+        precondition(
+            UInt64(chunk.rawCount) <= stream.send.limit - stream.send.sent && chunk.rawCount <= Int(limits.maxChunk),
+            "a chunk must fit into the window")
+        stream.send.sent += UInt64(chunk.rawCount)
+        var flags: FrameFlags = []
+        if chunk.isCompressed { flags.insert(.compressed) }
+        if chunk.isFlush { flags.insert(.flush) }
+        enqueue(OutboundFrame(.data, flags: flags, stream: id, payload: chunk.bytes), on: stream)
+    }
+
+    /// Queues END of our body.
+    package mutating func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
+        guard let stream = streams[id] else { return }
+        guard stream.send.state == .sending else {
+            if !stream.isLocal { endAnsweredRequest(stream) }
+            forgetIfOver(stream)
+            return
+        }
+        let end = End(
+            total: stream.send.sent, digestKind: stream.send.offer?.digest ?? .none, digest: digest, trailer: trailer)
+        stream.queue.tellDroppedLogs(stream: id)
+        enqueue(OutboundFrame(.end, stream: id, payload: Self.encoded { end.encode(into: &$0) }[...]), on: stream)
+        stream.send.state = stream.send.isAtOnce ? .ended : .untaken
+        if !stream.isLocal { endAnsweredRequest(stream) }
+        forgetIfOver(stream)
+    }
+
+    /// Answerer: the call failed. Ends it, whatever had been sent.
+    package mutating func fail(_ id: UInt64, _ error: RemoteError) {
+        guard let stream = streams[id], !stream.isLocal else { return }
+        switch stream.send.state {
+        case .untaken, .ended: break
+        case .idle, .offered, .sending:
+            stream.queue.removeData()
+            stream.queue.tellDroppedLogs(stream: id)
+            let flags: FrameFlags = error.isRetryable ? .retryable : []
+            let payload = Self.encoded { error.encode(into: &$0) }
+            enqueue(OutboundFrame(.error, flags: flags, stream: id, payload: payload[...]), on: stream)
+            stream.send.state = .ended
+        }
+        endAnsweredRequest(stream)
+        forgetIfOver(stream)
+    }
+
+    private mutating func endAnsweredRequest(_ stream: Stream) {
+        releaseBudget(stream)
+        switch stream.receive.state {
+        case .offered, .receiving: stream.receive.state = .discarding
+        case .taking: stream.receive.state = .ended
+        case .awaitingResponse, .discarding, .ended: break
+        }
+    }
+
+    /// Answerer: tells how far the call is.
+    package mutating func sendProgress(_ id: UInt64, _ progress: Progress) {
+        guard let stream = streams[id], !stream.isLocal else { return }
+        guard stream.send.state != .ended, stream.send.state != .untaken else { return }
+        let wasEmpty = stream.queue.isEmpty
+        stream.queue.append(progress, stream: id)
+        if wasEmpty { out.schedule(id) }
+    }
+
+    /// Answerer: a line for the log.
+    package mutating func sendLog(_ id: UInt64, _ line: LogLine) {
+        guard let stream = streams[id], !stream.isLocal else { return }
+        guard stream.send.state != .ended, stream.send.state != .untaken else { return }
+        let wasEmpty = stream.queue.isEmpty
+        stream.queue.append(line, stream: id)
+        if wasEmpty { out.schedule(id) }
+    }
+
+    /// Opener: gives up the call, for whatever reason.
+    package mutating func cancel(_ id: UInt64, code: ErrorCode = .cancelled, reason: String = "") {
+        guard let stream = streams[id], stream.isLocal else { return }
+        if stream.queue.hasUnsentRequest {
+            // The peer has not heard of this call: skipping its id is allowed.
+            forget(stream)
+            return
+        }
+        guard stream.receive.state != .discarding else { return }
+        stream.queue.removeAll()
+        sendReset(stream, Halt(code: code, reason: reason))
+        stream.send.state = .ended
+        releaseBudget(stream)
+        stream.receive.state = stream.receive.state == .taking ? .ended : .discarding
+        forgetIfOver(stream)
+    }
+
+    /// The application wants the offered body.
+    package mutating func accept(_ id: UInt64) {
+        guard let stream = streams[id], stream.receive.state == .offered else { return }
+        guard !waitingAccepts.contains(id) else { return }
+        waitingAccepts.append(id)
+        serveWaitingAccepts()
+    }
+
+    /// The application has taken `count` raw bytes; `isFlush` if the sender wants to hear of it at once.
+    package mutating func consume(_ id: UInt64, count: Int, isFlush: Bool = false) {
+        guard let stream = streams[id] else { return }
+        guard stream.receive.state == .receiving || stream.receive.state == .taking else { return }
+        stream.receive.consumed += UInt64(count)
+        precondition(stream.receive.consumed <= stream.receive.received, "more consumed than received")
+        guard !stream.receive.isAtOnce else { return }
+        let grew = stream.receive.state == .receiving
+            && budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: isFlush)
+        if grew || isFlush { out.appendCredit(stream) }
+        checkControlBound()
+        serveStarved()
+    }
+
+    /// The application has the whole body and finds it right: completes the peer's send.
+    package mutating func take(_ id: UInt64) {
+        guard let stream = streams[id], stream.receive.state == .taking else { return }
+        precondition(stream.receive.consumed == stream.receive.received, "the body must have been consumed")
+        releaseBudget(stream)
+        stream.receive.state = .ended
+        if !stream.receive.isAtOnce {
+            let total = stream.receive.received
+            let credit = Credit(consumed: total, limit: max(stream.receive.limit, total))
+            queueControl(.credit, stream: id, payload: Self.encoded { credit.encode(into: &$0) })
+        }
+        forgetIfOver(stream)
+    }
+
+    /// The application wants no more of the body; an opener gives up the call with it.
+    package mutating func stop(_ id: UInt64, code: ErrorCode = .notWanted, reason: String = "") {
+        guard let stream = streams[id] else { return }
+        let wasTaking = stream.receive.state == .taking
+        switch stream.receive.state {
+        case .awaitingResponse, .discarding, .ended: return
+        case .offered, .receiving, .taking: break
+        }
+        releaseBudget(stream)
+        if !(stream.receive.isAtOnce && wasTaking) {
+            let halt = Halt(code: code, reason: reason)
+            queueControl(.stop, stream: id, payload: Self.encoded { halt.encode(into: &$0) })
+        }
+        stream.receive.state = wasTaking ? .ended : .discarding
+        forgetIfOver(stream)
+    }
+
+    /// The application does not take the call (answerer) or the response (opener); ends the call.
+    package mutating func refuse(_ id: UInt64, _ refuse: Refuse) {
+        guard let stream = streams[id] else { return }
+        if stream.isLocal {
+            guard stream.receive.state != .awaitingResponse, stream.receive.state != .discarding else { return }
+        } else {
+            guard stream.send.state == .idle else { return }
+        }
+        queueControl(.refuse, stream: id, payload: Self.encoded { refuse.encode(into: &$0) })
+        forget(stream)
+    }
+}

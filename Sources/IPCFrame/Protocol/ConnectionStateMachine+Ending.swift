@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Readiness, draining, BYE, and how streams leave.
+extension ConnectionStateMachine {
+    /// Child: initialised; calls may come.
+    package mutating func ready() {
+        guard phase == .preparing else { return }
+        queueControl(.ready, payload: [])
+        phase = .open
+        sendWantedDrain()
+        checkIdle()
+    }
+
+    /// Child: could not initialise. Tells the parent and ends the connection.
+    package mutating func failToInitialise(_ reason: String) {
+        guard phase == .preparing else { return }
+        let error = RemoteError(code: .initialisationFailed, reason: reason)
+        queueControl(.error, payload: Self.encoded { error.encode(into: &$0) })
+        close(.aborted)
+    }
+
+    /// Asks for a PONG; `value` must grow from ping to ping.
+    package mutating func ping(_ value: UInt64) {
+        switch phase {
+        case .awaitingReady, .preparing, .open:
+            guard !byeSent else { return }
+            queueControl(.ping, payload: Self.encoded { Number(value).encode(into: &$0) })
+        case .awaitingHello, .awaitingWelcome, .closing, .closed: break
+        }
+    }
+
+    /// Opens and takes no more calls; BYE follows when those that run are done.
+    package mutating func drain() {
+        guard !drainSent, !isDrainWanted, phase != .closing, phase != .closed else { return }
+        isDrainWanted = true
+        sendWantedDrain()
+    }
+
+    /// DRAIN overtakes, so it waits until no REQUEST of ours is behind it.
+    mutating func sendWantedDrain() {
+        guard isDrainWanted, phase == .open, unsentRequests == 0 else { return }
+        isDrainWanted = false
+        drainSent = true
+        queueControl(.drain, payload: Self.encoded { Number(highestPeerID).encode(into: &$0) })
+    }
+
+    /// The last frame, on the shell's answer to `.idle`.
+    package mutating func bye(_ trailer: Trailer) {
+        guard !byeSent, phase == .open || phase == .closing || phase == .preparing else { return }
+        byeSent = true
+        queueControl(.bye, payload: Self.encoded { trailer.encode(into: &$0) })
+    }
+
+    /// Tells the shell, once, that BYE is due.
+    mutating func checkIdle() {
+        guard drainReceived || byeReceived, !isIdleTold, streams.isEmpty, out.isEmpty else { return }
+        guard phase == .open || phase == .closing else { return }
+        isIdleTold = true
+        act(.idle)
+    }
+
+    mutating func checkControlBound() {
+        if out.controlBytes > configuration.maxControlBytes { close(.peerNotReading) }
+    }
+
+    mutating func enqueue(_ frame: OutboundFrame, on stream: Stream) {
+        let wasEmpty = stream.queue.isEmpty
+        stream.queue.append(frame)
+        if wasEmpty { out.schedule(stream.id) }
+    }
+
+    mutating func sendReset(_ stream: Stream, _ reset: Halt) {
+        queueControl(.reset, stream: stream.id, payload: Self.encoded { reset.encode(into: &$0) })
+    }
+
+    mutating func forgetIfOver(_ stream: Stream) {
+        // Its last frames may still wait for their turn; `nextFrame()` asks again.
+        guard stream.isOver, stream.queue.isEmpty else { return }
+        forget(stream)
+    }
+
+    /// Takes the stream out of every book.
+    mutating func forget(_ stream: Stream) {
+        guard streams.removeValue(forKey: stream.id) != nil else { return }
+        releaseBudget(stream)
+        waitingAccepts.removeAll { $0 == stream.id }
+        if stream.queue.hasUnsentRequest {
+            unsentRequests -= 1
+            sendWantedDrain()
+        }
+        if stream.isLocal { openLocally -= 1 } else { openByPeer -= 1 }
+        act(.forgotten(stream.id))
+        serveWaitingAccepts()
+        checkIdle()
+    }
+
+    /// BYE came: whatever still waits for the peer will not get it.
+    mutating func failStreams() {
+        for stream in streams.values.sorted(by: { $0.id < $1.id }) {
+            switch stream.receive.state {
+            case .awaitingResponse, .offered, .receiving:
+                if stream.isLocal {
+                    act(.reset(stream.id, Halt(code: .draining, reason: "the peer said BYE before it answered")))
+                } else {
+                    act(.cancel(stream.id, Halt(code: .cancelled, reason: "the peer said BYE")))
+                }
+                forget(stream)
+            case .taking where stream.send.state == .ended: break
+            case .taking, .discarding, .ended: forget(stream)
+            }
+        }
+    }
+
+    // MARK: The receive budget
+
+    mutating func releaseBudget(_ stream: Stream) {
+        budget.close(&stream.receive)
+        serveStarved()
+    }
+
+    /// Accepts bodies in the order in which they were wanted, as far as the budget goes.
+    mutating func serveWaitingAccepts() {
+        while let id = waitingAccepts.first, budget.admits(maxChunk: limits.maxChunk) {
+            waitingAccepts.removeFirst()
+            guard let stream = streams[id], stream.receive.state == .offered else { continue }
+            budget.open(&stream.receive, maxChunk: limits.maxChunk)
+            stream.receive.state = .receiving
+            let accept = Accept(limit: stream.receive.limit)
+            queueControl(.accept, stream: id, payload: Self.encoded { accept.encode(into: &$0) })
+        }
+    }
+
+    /// Gives what has become free to bodies whose sender is out of credit.
+    mutating func serveStarved() {
+        guard budget.bodies > 1, budget.held < budget.total else { return }
+        for stream in streams.values where stream.receive.state == .receiving && !stream.receive.isAtOnce {
+            guard stream.receive.limit == stream.receive.consumed else { continue }
+            if budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: true) { out.appendCredit(stream) }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Table 14.3 of PROTOCOL.md: what a frame does to an open stream.
+extension ConnectionStateMachine {
+    mutating func receive(
+        _ type: FrameType, _ header: FrameHeader, _ payload: [UInt8], on stream: Stream
+    ) throws(ProtocolViolation) {
+        switch type {
+        case .accept: try receiveAccept(try Accept(parsing: payload), stream)
+        case .credit: try receiveCredit(try Credit(parsing: payload), stream)
+        case .stop: try receiveStop(try Halt(parsing: payload), stream)
+        case .refuse: try receiveRefuse(try Refuse(parsing: payload), stream)
+        case .data: try receiveData(header, payload, stream)
+        case .end: try receiveEnd(try End(parsing: payload), stream)
+        case .reset: try receiveReset(try Halt(parsing: payload), stream)
+        case .response: try receiveResponse(payload, stream)
+        case .error: try receiveError(try RemoteError(parsing: payload, flags: header.flags), stream)
+        case .progress: try receiveNote(.progress(stream.id, Progress(parsing: payload, flags: header.flags)), stream)
+        case .log: try receiveNote(.log(stream.id, LogLine(parsing: payload)), stream)
+        case .hello, .welcome, .reject, .ready, .request, .ping, .pong, .drain, .bye, .arena:
+            preconditionFailure("\(type) is no frame of an open stream")
+        }
+    }
+
+    // MARK: The half that we send
+
+    private mutating func receiveAccept(_ accept: Accept, _ stream: Stream) throws(ProtocolViolation) {
+        switch stream.send.state {
+        case .idle, .sending, .untaken: throw unexpected("\(stream.send.state)")
+        case .offered:
+            stream.send.state = .sending
+            stream.send.limit = accept.limit
+            stream.send.isBlocked = false
+            act(.sendable(stream.id))
+        case .ended: break
+        }
+    }
+
+    private mutating func receiveCredit(_ credit: Credit, _ stream: Stream) throws(ProtocolViolation) {
+        switch stream.send.state {
+        case .idle, .offered: throw unexpected("\(stream.send.state)")
+        case .ended: return
+        case .sending, .untaken: break
+        }
+        guard credit.consumed <= stream.send.sent else {
+            throw .malformed("\(credit.consumed) bytes are said to be consumed where \(stream.send.sent) were sent")
+        }
+        stream.send.limit = max(stream.send.limit, credit.limit)
+        if credit.consumed > stream.send.consumed {
+            stream.send.consumed = credit.consumed
+            act(.consumed(stream.id, credit.consumed))
+        }
+        if stream.send.state == .untaken, stream.send.consumed == stream.send.sent {
+            stream.send.state = .ended
+            act(.taken(stream.id))
+            forgetIfOver(stream)
+        } else {
+            unblock(stream)
+        }
+    }
+
+    private mutating func receiveStop(_ stop: Halt, _ stream: Stream) throws(ProtocolViolation) {
+        switch stream.send.state {
+        case .idle: throw unexpected("idle")
+        case .ended: return
+        case .offered, .sending:
+            stream.queue.removeData()
+            sendReset(stream, Halt(code: .stopped))
+        case .untaken: break
+        }
+        stream.send.state = .ended
+        act(.stopped(stream.id, stop))
+        forgetIfOver(stream)
+    }
+
+    private mutating func receiveRefuse(_ refuse: Refuse, _ stream: Stream) throws(ProtocolViolation) {
+        if stream.isLocal {
+            switch stream.receive.state {
+            case .awaitingResponse: act(.refused(stream.id, refuse))
+            case .discarding: break
+            case .offered, .receiving, .taking, .ended: throw unexpected("\(stream.receive.state)")
+            }
+        } else {
+            guard stream.send.state != .idle else { throw unexpected("idle") }
+            act(.refused(stream.id, refuse))
+        }
+        forget(stream)
+    }
+
+    // MARK: The half that we receive
+
+    private mutating func receiveResponse(_ payload: [UInt8], _ stream: Stream) throws(ProtocolViolation) {
+        guard stream.isLocal else { throw unexpected("answerer") }
+        guard payload.count <= ConnectionLimits.maxArguments else {
+            throw ProtocolViolation(
+                .frameTooLarge, limit: UInt64(ConnectionLimits.maxArguments), detail: "arguments of \(payload.count)")
+        }
+        let head = try ResponseHead(parsing: payload)
+        try check(head.offer)
+        switch stream.receive.state {
+        case .awaitingResponse:
+            stream.receive.start(head.offer, initialCredit: limits.initialCredit)
+            act(.response(stream.id, head))
+        case .discarding: break
+        case .offered, .receiving, .taking, .ended: throw unexpected("\(stream.receive.state)")
+        }
+    }
+
+    private mutating func receiveData(
+        _ header: FrameHeader, _ payload: [UInt8], _ stream: Stream
+    ) throws(ProtocolViolation) {
+        switch stream.receive.state {
+        case .discarding: return
+        case .awaitingResponse, .offered, .taking, .ended: throw unexpected("\(stream.receive.state)")
+        case .receiving: break
+        }
+        let codec = stream.receive.offer?.codec ?? .none
+        let chunk = try Chunk(flags: header.flags, payload: payload, codec: codec, maxChunk: limits.maxChunk)
+        let (reach, overflow) = stream.receive.received.addingReportingOverflow(UInt64(chunk.rawCount))
+        guard !overflow, reach <= stream.receive.limit else {
+            throw ProtocolViolation(
+                .creditExceeded, limit: stream.receive.limit, detail: "a chunk reaches offset \(reach)")
+        }
+        stream.receive.received = reach
+        act(.deliver(stream.id, chunk))
+    }
+
+    private mutating func receiveEnd(_ end: End, _ stream: Stream) throws(ProtocolViolation) {
+        switch stream.receive.state {
+        case .awaitingResponse, .offered, .taking, .ended: throw unexpected("\(stream.receive.state)")
+        case .discarding:
+            stream.receive.state = .ended
+            if stream.isLocal { endRequestHalf(stream) }
+            forgetIfOver(stream)
+            return
+        case .receiving: break
+        }
+        guard end.total == stream.receive.received else {
+            throw .malformed("END says \(end.total) bytes where \(stream.receive.received) came")
+        }
+        if let size = stream.receive.offer?.size, size != end.total {
+            throw .malformed("END says \(end.total) bytes where \(size) were offered")
+        }
+        guard end.digestKind == stream.receive.offer?.digest else {
+            throw .malformed("END has the digest \(end.digestKind), which was not offered")
+        }
+        stream.receive.state = .taking
+        if stream.isLocal { endRequestHalf(stream) }
+        act(.end(stream.id, end))
+    }
+
+    /// The answerer has ended the call: what is left of our request body is not wanted.
+    private mutating func endRequestHalf(_ stream: Stream) {
+        switch stream.send.state {
+        case .offered, .sending:
+            stream.queue.removeAll()
+            sendReset(stream, Halt(code: .stopped))
+        case .idle, .untaken, .ended: break
+        }
+        stream.send.state = .ended
+    }
+
+    private mutating func receiveReset(_ reset: Halt, _ stream: Stream) throws(ProtocolViolation) {
+        if stream.isLocal {
+            switch stream.receive.state {
+            case .taking, .ended: throw unexpected("\(stream.receive.state)")
+            case .awaitingResponse, .offered, .receiving: act(.reset(stream.id, reset))
+            case .discarding: break
+            }
+            endRequestHalf(stream)
+            forget(stream)
+            return
+        }
+        let isAnswerToStop = stream.receive.state == .discarding && reset.code == .stopped
+        releaseBudget(stream)
+        stream.receive.state = .ended
+        if !isAnswerToStop { act(.cancel(stream.id, reset)) }
+        // The opener is gone from this call: nobody will take what END has told.
+        if stream.send.state == .untaken { stream.send.state = .ended }
+        forgetIfOver(stream)
+    }
+
+    private mutating func receiveError(_ error: RemoteError, _ stream: Stream) throws(ProtocolViolation) {
+        guard stream.isLocal else { throw unexpected("answerer") }
+        switch stream.receive.state {
+        case .taking, .ended: throw unexpected("\(stream.receive.state)")
+        case .awaitingResponse, .offered, .receiving: act(.failed(stream.id, error))
+        case .discarding: break
+        }
+        endRequestHalf(stream)
+        forget(stream)
+    }
+
+    private mutating func receiveNote(_ action: MachineAction, _ stream: Stream) throws(ProtocolViolation) {
+        guard stream.isLocal else { throw unexpected("answerer") }
+        switch stream.receive.state {
+        case .taking, .ended: throw unexpected("\(stream.receive.state)")
+        case .awaitingResponse, .offered, .receiving: act(action)
+        case .discarding: break
+        }
+    }
+}

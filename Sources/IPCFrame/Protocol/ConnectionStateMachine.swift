@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One end of a connection, as pure rules: frames and the application's wishes go in, actions and frames come out.
+///
+/// Knows no descriptor, no thread and no clock. The shell calls a method, then takes ``nextAction()`` until it is
+/// nil and writes what ``nextFrame()`` gives. PROTOCOL.md §14 has the tables that it follows; the file
+/// `ConnectionStateMachine+Streams.swift` is table 14.3.
+package struct ConnectionStateMachine: ~Copyable {
+    package enum Role: Sendable {
+        case parent
+        case child
+    }
+
+    package enum Phase: Equatable {
+        case awaitingHello
+        case awaitingReady
+        case awaitingWelcome
+        case preparing
+        case open
+        /// BYE received.
+        case closing
+        case closed
+    }
+
+    package struct Configuration: Sendable {
+        package var capabilities = Capabilities()
+        package var minVersion: UInt16 = 1
+        package var maxVersion: UInt16 = 1
+        /// Raw bytes of credit that may be granted and not yet consumed.
+        package var receiveBudget: UInt64 = 16 << 20
+        /// The largest window of one body.
+        package var maxWindow: UInt64 = 4 << 20
+        /// Bytes of overtaking frames that may wait.
+        package var maxControlBytes = 256 << 10
+
+        package init() {}
+    }
+
+    package let role: Role
+    let configuration: Configuration
+    package internal(set) var phase: Phase
+    /// The limits in force; our own until WELCOME.
+    package internal(set) var limits: ConnectionLimits
+    var codecs: UInt32
+    var digests: UInt32
+
+    /// What the child said of itself; parent only.
+    var peer: Hello?
+
+    var streams: [UInt64: Stream] = [:]
+    var nextID: UInt64
+    var highestPeerID: UInt64 = 0
+    var openLocally: UInt32 = 0
+    var openByPeer: UInt32 = 0
+
+    var budget: ReceiveBudget
+    /// Bodies that the application wants and the budget has no room for yet.
+    var waitingAccepts: [UInt64] = []
+
+    var out = OutQueue()
+    var unsentRequests = 0
+    var isDrainWanted = false
+    var drainSent = false
+    var drainReceived = false
+    var byeReceived = false
+    var byeSent = false
+    var isIdleTold = false
+
+    private var actions: [MachineAction] = []
+    private var nextActionIndex = 0
+
+    package init(role: Role, configuration: Configuration = Configuration()) {
+        precondition(configuration.capabilities.limits.fault == nil, "limits must be in their ranges")
+        self.role = role
+        self.configuration = configuration
+        phase = role == .parent ? .awaitingHello : .awaitingWelcome
+        limits = configuration.capabilities.limits
+        codecs = configuration.capabilities.codecs
+        digests = configuration.capabilities.digests
+        nextID = role == .parent ? 1 : 2
+        budget = ReceiveBudget(total: configuration.receiveBudget, maxWindow: configuration.maxWindow)
+    }
+
+    /// The first thing: a child says HELLO.
+    package mutating func start() {
+        guard role == .child else { return }
+        var payload: [UInt8] = []
+        Hello(
+            minVersion: configuration.minVersion, maxVersion: configuration.maxVersion,
+            capabilities: configuration.capabilities
+        ).encode(into: &payload)
+        out.append(OutboundFrame(.hello, payload: payload[...]))
+    }
+
+    /// Payload bytes that a frame may declare now.
+    package var payloadLimit: UInt32 {
+        switch phase {
+        case .awaitingHello, .awaitingReady, .awaitingWelcome: ConnectionLimits.maxHandshakePayload
+        case .preparing, .open, .closing, .closed: limits.maxPayload
+        }
+    }
+
+    /// The next thing to do, or nil.
+    package mutating func nextAction() -> MachineAction? {
+        guard nextActionIndex < actions.count else {
+            actions.removeAll(keepingCapacity: true)
+            nextActionIndex = 0
+            return nil
+        }
+        defer { nextActionIndex += 1 }
+        return actions[nextActionIndex]
+    }
+
+    mutating func act(_ action: MachineAction) {
+        actions.append(action)
+    }
+
+    /// Whether a frame waits for the wire.
+    package var hasOutput: Bool { !out.isEmpty }
+
+    /// The next frame for the wire, or nil.
+    package mutating func nextFrame() -> OutboundFrame? {
+        guard let frame = out.popFirst(streams: streams) else { return nil }
+        if frame.header.type == .request {
+            unsentRequests -= 1
+            sendWantedDrain()
+        }
+        if frame.header.type == .bye {
+            out.fail()
+            act(.shutdownWrite)
+        }
+        if let stream = streams[frame.header.stream] {
+            unblock(stream)
+            forgetIfOver(stream)
+        }
+        checkIdle()
+        return frame
+    }
+
+    /// Ends the connection; says so to the peer when `report` is a violation.
+    mutating func close(_ end: ConnectionEnd) {
+        guard phase != .closed else { return }
+        phase = .closed
+        out.removeStreams()
+        streams.removeAll()
+        if case .violation(let violation) = end {
+            out.removeAll()
+            queueControl(.error, payload: Self.encoded { bytes in
+                RemoteError(code: violation.code, reason: violation.description).encode(into: &bytes)
+            })
+        }
+        act(.close(end))
+    }
+
+    /// The peer's side of the socket is closed.
+    package mutating func receiveEndOfFile(duringFrame: Bool) {
+        close(phase == .closing && !duringFrame ? .orderly : .peerVanished(duringFrame: duringFrame))
+    }
+
+    /// The handshake's time is over.
+    package mutating func handshakeTimedOut() {
+        switch phase {
+        case .awaitingHello, .awaitingReady, .awaitingWelcome: close(.handshakeTimedOut)
+        case .preparing, .open, .closing, .closed: break
+        }
+    }
+
+    /// A write failed: nothing more can be sent, but the peer's last words are still to be read.
+    package mutating func writeFailed() {
+        out.fail()
+    }
+
+    /// This side gives up.
+    package mutating func abort(_ end: ConnectionEnd = .aborted) {
+        close(end)
+    }
+
+    mutating func queueControl(_ type: FrameType, stream: UInt64 = 0, payload: [UInt8]) {
+        out.appendControl(OutboundFrame(type, stream: stream, payload: payload[...]))
+        if out.controlBytes > configuration.maxControlBytes { close(.peerNotReading) }
+    }
+
+    static func encoded(_ encode: (inout [UInt8]) -> Void) -> [UInt8] {
+        var bytes: [UInt8] = []
+        encode(&bytes)
+        return bytes
+    }
+
+    var isPeerParityOdd: Bool { role == .child }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Orders what goes out: control frames overtake; streams take turns, a frame each (PROTOCOL.md §12).
+struct OutQueue {
+    private enum Control {
+        case frame(OutboundFrame)
+        /// A CREDIT with whatever the stream's offsets are when it goes out.
+        case credit(UInt64)
+        case pong
+    }
+
+    private var control: [Control] = []
+    private var controlHead = 0
+    private(set) var controlBytes = 0
+    private var pongValue: UInt64?
+    /// Streams with waiting frames, the next to go first.
+    private var turns: [UInt64] = []
+    private var turnsHead = 0
+    private var hasFailed = false
+
+    var isEmpty: Bool { controlHead == control.count && turnsHead == turns.count }
+
+    /// Appends a frame that belongs to no stream and overtakes nothing but streams.
+    mutating func append(_ frame: OutboundFrame) {
+        appendControl(frame)
+    }
+
+    mutating func appendControl(_ frame: OutboundFrame) {
+        guard !hasFailed else { return }
+        control.append(.frame(frame))
+        controlBytes += frame.byteCount
+    }
+
+    mutating func appendCredit(_ stream: Stream) {
+        guard !hasFailed, !stream.receive.isCreditQueued else { return }
+        stream.receive.isCreditQueued = true
+        control.append(.credit(stream.id))
+        controlBytes += FrameHeader.byteCount + 16
+    }
+
+    mutating func appendPong(_ value: UInt64) {
+        guard !hasFailed else { return }
+        if pongValue == nil {
+            control.append(.pong)
+            controlBytes += FrameHeader.byteCount + 8
+        }
+        pongValue = value
+    }
+
+    /// Gives `stream` a turn; call after something was put into its empty queue.
+    mutating func schedule(_ stream: UInt64) {
+        guard !hasFailed else { return }
+        turns.append(stream)
+    }
+
+    mutating func popFirst(streams: [UInt64: Stream]) -> OutboundFrame? {
+        while let next = popControl(streams: streams) {
+            if let frame = next { return frame }
+        }
+        while turnsHead < turns.count {
+            let id = turns[turnsHead]
+            turnsHead += 1
+            if turnsHead > 64, turnsHead * 2 > turns.count {
+                turns.removeFirst(turnsHead)
+                turnsHead = 0
+            }
+            guard let stream = streams[id], let frame = stream.queue.popFirst() else { continue }
+            if !stream.queue.isEmpty { turns.append(id) }
+            return frame
+        }
+        turns.removeAll(keepingCapacity: true)
+        turnsHead = 0
+        return nil
+    }
+
+    /// The outer nil: no control frame waits. The inner: this one has become pointless.
+    private mutating func popControl(streams: [UInt64: Stream]) -> OutboundFrame?? {
+        guard controlHead < control.count else {
+            control.removeAll(keepingCapacity: true)
+            controlHead = 0
+            return nil
+        }
+        let entry = control[controlHead]
+        controlHead += 1
+        if controlHead > 64, controlHead * 2 > control.count {
+            control.removeFirst(controlHead)
+            controlHead = 0
+        }
+        switch entry {
+        case .frame(let frame):
+            controlBytes -= frame.byteCount
+            return frame
+        case .credit(let id):
+            controlBytes -= FrameHeader.byteCount + 16
+            guard let stream = streams[id] else { return .some(nil) }
+            stream.receive.isCreditQueued = false
+            let credit = Credit(consumed: stream.receive.consumed, limit: stream.receive.limit)
+            return OutboundFrame(
+                .credit, stream: id, payload: ConnectionStateMachine.encoded { credit.encode(into: &$0) }[...])
+        case .pong:
+            controlBytes -= FrameHeader.byteCount + 8
+            let value = pongValue ?? 0
+            pongValue = nil
+            return OutboundFrame(
+                .pong, payload: ConnectionStateMachine.encoded { Number(value).encode(into: &$0) }[...])
+        }
+    }
+
+    mutating func removeStreams() {
+        turns.removeAll()
+        turnsHead = 0
+    }
+
+    mutating func removeAll() {
+        let failed = hasFailed
+        self = OutQueue()
+        hasFailed = failed
+    }
+
+    /// From now on nothing is kept.
+    mutating func fail() {
+        removeAll()
+        hasFailed = true
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One open call, as one side of the connection knows it.
+///
+/// Owned by one ``ConnectionStateMachine``; a class so that the machine can change it in place.
+final class Stream {
+    let id: UInt64
+    /// Whether this side opened the call.
+    let isLocal: Bool
+    var send: SendHalf
+    var receive: ReceiveHalf
+    /// Frames that wait for the wire, in their order.
+    var queue = StreamQueue()
+
+    init(id: UInt64, isLocal: Bool, send: SendHalf, receive: ReceiveHalf) {
+        self.id = id
+        self.isLocal = isLocal
+        self.send = send
+        self.receive = receive
+    }
+
+    var isOver: Bool { send.state == .ended && receive.state == .ended }
+}
+
+/// The body that this side sends.
+struct SendHalf {
+    enum State {
+        /// Answerer, before its RESPONSE.
+        case idle
+        /// No verdict yet.
+        case offered
+        /// Accepted, or at once.
+        case sending
+        /// END sent, the final CREDIT outstanding.
+        case untaken
+        case ended
+    }
+
+    var state = State.idle
+    var offer: Offer?
+    var isAtOnce = false
+    /// Raw bytes handed to the queue.
+    var sent: UInt64 = 0
+    /// Raw offset up to which the receiver lets us send.
+    var limit: UInt64 = 0
+    /// Raw bytes that the receiver's application has taken.
+    var consumed: UInt64 = 0
+    /// The application asked for room and there was none.
+    var isBlocked = false
+
+    mutating func start(_ offer: Offer, initialCredit: UInt32) {
+        self.offer = offer
+        isAtOnce = offer.isSentAtOnce(initialCredit: initialCredit)
+        state = isAtOnce ? .sending : .offered
+        limit = isAtOnce ? offer.size ?? 0 : 0
+    }
+}
+
+/// The body that this side receives.
+struct ReceiveHalf {
+    enum State {
+        /// Opener, before RESPONSE.
+        case awaitingResponse
+        /// A verdict is owed.
+        case offered
+        case receiving
+        /// END received, the application not done.
+        case taking
+        /// Stopped, cancelled, or the call answered: what comes is dropped.
+        case discarding
+        case ended
+    }
+
+    var state = State.awaitingResponse
+    var offer: Offer?
+    var isAtOnce = false
+    /// Raw bytes that arrived.
+    var received: UInt64 = 0
+    /// Raw bytes that the application has taken.
+    var consumed: UInt64 = 0
+    /// Raw offset up to which the sender may send.
+    var limit: UInt64 = 0
+    /// What this body holds of the connection's receive budget.
+    var held: UInt64 = 0
+    /// A CREDIT waits in the queue; it will carry the newest values.
+    var isCreditQueued = false
+
+    mutating func start(_ offer: Offer, initialCredit: UInt32) {
+        self.offer = offer
+        isAtOnce = offer.isSentAtOnce(initialCredit: initialCredit)
+        state = isAtOnce ? .receiving : .offered
+        limit = isAtOnce ? offer.size ?? 0 : 0
+    }
+}
