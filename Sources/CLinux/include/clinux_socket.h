@@ -1,5 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
+// Stream sockets with descriptors. Every function returns -errno on failure.
 #ifndef CLINUX_SOCKET_H
 #define CLINUX_SOCKET_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLINUX_MAX_RECEIVED_FDS 8
+
+/// What came beside the bytes of one receive.
+struct clinux_received {
+    int fds[CLINUX_MAX_RECEIVED_FDS];
+    int count;
+    /// MSG_CTRUNC: more descriptors had been sent than there was room for.
+    int truncated;
+};
+
+/// A connected pair of stream sockets, close-on-exec.
+int clinux_socketpair(int fds[2]);
+
+/// Reads into `first`, then into `second` (either may be empty), never blocking. Returns the bytes read, 0 at end of
+/// file (a reset by the peer counts as one), -EAGAIN when there is nothing now. Received descriptors are close-on-exec.
+int64_t clinux_receive(int fd, void *first, size_t first_count, void *second, size_t second_count,
+                       struct clinux_received *received);
+
+/// One part of a write.
+struct clinux_part {
+    const void *bytes;
+    size_t count;
+};
+
+/// Writes the parts, never blocking and never raising SIGPIPE. Returns the bytes written, or -EAGAIN.
+int64_t clinux_send(int fd, const struct clinux_part *parts, int part_count);
+
+/// Shuts down the writing half.
+int clinux_shutdown_write(int fd);
+
+/// Sets FD_CLOEXEC. Fails with -EBADF on what is no descriptor, -ENOTSOCK on what is no socket.
+int clinux_adopt_socket(int fd);
 #endif

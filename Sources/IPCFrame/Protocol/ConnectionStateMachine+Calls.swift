@@ -56,6 +56,11 @@ extension ConnectionStateMachine {
         return stream.send.state == .sending || stream.send.state == .offered
     }
 
+    /// Whether the body that we send has its verdict.
+    package func isAccepted(_ id: UInt64) -> Bool {
+        streams[id]?.send.state == .sending
+    }
+
     /// Whether the body is sent without waiting for a verdict.
     package func isSentAtOnce(_ offer: Offer) -> Bool {
         offer.isSentAtOnce(initialCredit: limits.initialCredit)

@@ -123,6 +123,7 @@ extension ConnectionStateMachine {
         codecs = inForce.codecs
         digests = inForce.digests
         peer = hello
+        peerCapabilities = hello.capabilities
         phase = .awaitingReady
         queueControl(.welcome, payload: Self.encoded { bytes in
             Welcome(version: version, capabilities: inForce).encode(into: &bytes)
@@ -144,6 +145,7 @@ extension ConnectionStateMachine {
         limits = theirs.limits
         codecs = theirs.codecs
         digests = theirs.digests
+        peerCapabilities = theirs
         phase = .preparing
         act(.prepare(welcome))
     }

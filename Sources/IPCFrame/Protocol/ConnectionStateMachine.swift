@@ -46,6 +46,7 @@ package struct ConnectionStateMachine: ~Copyable {
 
     /// What the child said of itself; parent only.
     var peer: Hello?
+    var peerCapabilities: Capabilities?
 
     var streams: [UInt64: Stream] = [:]
     var nextID: UInt64
@@ -91,6 +92,18 @@ package struct ConnectionStateMachine: ~Copyable {
         ).encode(into: &payload)
         out.append(OutboundFrame(.hello, payload: payload[...]))
     }
+
+    /// The name that the peer gave itself; empty before the handshake.
+    package var peerName: String { peerCapabilities?.name ?? "" }
+
+    /// The process id that the peer states.
+    package var peerPID: UInt32 { peerCapabilities?.pid ?? 0 }
+
+    /// Whether chunks may be zlib streams.
+    package var canCompress: Bool { codecs & (1 << UInt32(BodyCodec.zlib.rawValue)) != 0 }
+
+    /// Whether bodies may be proved by a CRC-32.
+    package var canDigest: Bool { digests & (1 << UInt32(BodyDigest.crc32.rawValue)) != 0 }
 
     /// Payload bytes that a frame may declare now.
     package var payloadLimit: UInt32 {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Synchronization
+
+/// Sends the body of an answer: pieces of any size, gathered into chunks.
+///
+/// A small answer whose size was not told still goes out in one round trip, for nothing is sent before it has grown
+/// beyond the initial credit or is complete. For one writer.
+public final class BodyWriter: Sendable {
+    private struct State {
+        var offer: Offer
+        var sender: BodySender?
+        var buffer: [UInt8] = []
+        var written: UInt64 = 0
+        var isFinished = false
+    }
+
+    private let connection: Connection
+    private let id: UInt64
+    private let arguments: [Argument]
+    private let state: Mutex<State>
+
+    init(connection: Connection, id: UInt64, offer: Offer, arguments: [Argument]) {
+        self.connection = connection
+        self.id = id
+        self.arguments = arguments
+        state = Mutex(State(offer: offer))
+    }
+
+    /// Raw bytes written so far.
+    public var written: UInt64 { state.withLock { $0.written } }
+
+    /// Sends `bytes`, or keeps them until a chunk is full. Waits for the receiver's credit as often as needed.
+    public func write(_ bytes: [UInt8]) async throws(CallError) {
+        let chunkBytes = await connection.maxChunk
+        let ready = state.withLock { state -> [UInt8]? in
+            precondition(!state.isFinished, "the body is finished")
+            state.written += UInt64(bytes.count)
+            if state.buffer.isEmpty, bytes.count >= chunkBytes { return bytes }
+            state.buffer.append(contentsOf: bytes)
+            guard state.buffer.count >= chunkBytes else { return nil }
+            defer { state.buffer = [] }
+            return state.buffer
+        }
+        guard let ready else { return }
+        try await start().send(ready[...])
+    }
+
+    /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as
+    /// it promises that. So a change can be made lasting only after its result is in safe hands.
+    ///
+    /// - Precondition: the size was not told, or is above the connection's initial credit.
+    public func flush() async throws(CallError) {
+        let sender = try await start()
+        let rest = state.withLock { state in
+            defer { state.buffer = [] }
+            return state.buffer
+        }
+        try await sender.send(rest[...], flush: true)
+        try await connection.waitUntilConsumed(id, count: sender.sent)
+    }
+
+    /// Queues RESPONSE if that has not happened, and waits for the verdict.
+    private func start() async throws(CallError) -> BodySender {
+        let (existing, offer) = state.withLock { ($0.sender, $0.offer) }
+        if let existing { return existing }
+        let isAtOnce = try await connection.respond(id, ResponseHead(offer: offer, arguments: arguments))
+        let sender = BodySender(connection: connection, id: id, codec: offer.codec, digest: offer.digest)
+        state.withLock { $0.sender = sender }
+        if !isAtOnce { try await connection.waitForVerdict(id) }
+        return sender
+    }
+
+    func finish(_ trailer: Trailer) async throws(CallError) {
+        let (rest, size, written) = state.withLock { state in
+            state.isFinished = true
+            defer { state.buffer = [] }
+            // All of it is here: the size is known now.
+            if state.sender == nil, state.offer.size == nil { state.offer.size = UInt64(state.buffer.count) }
+            return (state.buffer, state.offer.size, state.written)
+        }
+        if let size, size != written {
+            throw .source("the handler announced \(size) bytes and wrote \(written)")
+        }
+        let sender = try await start()
+        try await sender.send(rest[...])
+        await sender.finish(trailer)
+    }
+}

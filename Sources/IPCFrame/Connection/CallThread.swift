@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// A thread for one call at a time: code that runs on it may block, in C too, and hold up nobody else.
+///
+/// A `TaskExecutor`: `Task(executorPreference: thread) { … }` runs there whatever is not bound to an actor.
+final class CallThread: TaskExecutor, Sendable {
+    private struct Inbox {
+        var jobs: [UnownedJob] = []
+        var isStarted = false
+    }
+
+    private let inbox = Mutex(Inbox())
+    private let wakeup = Semaphore()
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let mustStart = inbox.withLock { inbox in
+            inbox.jobs.append(job)
+            defer { inbox.isStarted = true }
+            return !inbox.isStarted
+        }
+        if mustStart { start() }
+        wakeup.signal()
+    }
+
+    private func start() {
+        let retained = unsafe Unmanaged.passRetained(self)
+        // The new thread owns the one reference for ever: these threads live as long as the process.
+        let result = unsafe clinux_thread_start(
+            "ipcframe-call", 0,
+            { context in
+                guard let context = unsafe context else { return }
+                unsafe Unmanaged<CallThread>.fromOpaque(context).takeRetainedValue().run()
+            }, retained.toOpaque())
+        precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
+    }
+
+    private func run() {
+        var batch: [UnownedJob] = []
+        while true {
+            wakeup.wait()
+            inbox.withLock { swap(&$0.jobs, &batch) }
+            for job in batch {
+                // The runtime's own contract: each job it enqueued is run once.
+                unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+            }
+            batch.removeAll(keepingCapacity: true)
+        }
+    }
+}
+
+/// Threads that have done a call and wait for the next.
+///
+/// One for each call that runs at the same time: bounded by the calls that a connection allows.
+final class CallThreads: Sendable {
+    static let shared = CallThreads()
+
+    private struct State {
+        var idle: [CallThread] = []
+        var running = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// Calls that run now.
+    var running: Int { state.withLock { $0.running } }
+
+    /// Runs `body` on a thread of its own; the thread is kept for the next.
+    func run(_ body: @escaping @Sendable @concurrent () async -> Void) {
+        let idle = state.withLock { state in
+            state.running += 1
+            return state.idle.popLast()
+        }
+        let thread = idle ?? CallThread()
+        Task(executorPreference: thread) {
+            await body()
+            self.state.withLock { state in
+                state.running -= 1
+                state.idle.append(thread)
+            }
+        }
+    }
+}
+
+/// A counting semaphore of the C library, which a thread can sleep on.
+@safe private final class Semaphore: @unchecked Sendable {
+    // Safe: sem_t is made to be used from several threads, and its memory lives as long as this object.
+    private let pointer: UnsafeMutablePointer<sem_t>
+
+    init() {
+        unsafe pointer = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        let result = unsafe sem_init(pointer, 0, 0)
+        precondition(result == 0, "sem_init cannot fail with these arguments")
+    }
+
+    deinit {
+        _ = unsafe sem_destroy(pointer)
+        unsafe pointer.deallocate()
+    }
+
+    func signal() {
+        _ = unsafe sem_post(pointer)
+    }
+
+    func wait() {
+        while unsafe sem_wait(pointer) != 0 {}
+    }
+}

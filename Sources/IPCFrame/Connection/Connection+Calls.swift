@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Opening calls and sending their bodies.
+extension Connection {
+    /// Opens a call.
+    ///
+    /// Returns as soon as the request is queued; its body is sent while the caller goes on.
+    ///
+    /// - Throws: ``CallError`` when the call cannot be opened.
+    public func call(
+        _ method: String, arguments: [Argument] = [], body: OutboundBody = .none, options: CallOptions = CallOptions()
+    ) throws(CallError) -> OutgoingCall {
+        if let end { throw .connection(end) }
+        precondition((1...256).contains(method.utf8.count), "a method's name has 1 to 256 bytes")
+        let offer = Offer(
+            size: body.size, codec: machine.canCompress ? options.codec : .none,
+            digest: machine.canDigest ? options.digest : .none, isHeld: options.holdsBody)
+        let deadline = options.timeout.map { UInt64(max(0, $0.wholeNanoseconds / 1_000_000)) }
+        let request = Request(method: method, arguments: arguments, deadline: deadline, offer: offer)
+        let id: UInt64
+        do throws(CallRejection) {
+            id = try machine.openCall(request)
+        } catch {
+            throw CallError(error, end: end)
+        }
+        let record = CallRecord()
+        calls[id] = record
+        let (events, continuation) = AsyncStream<CallEvent>.makeStream(bufferingPolicy: .bufferingNewest(256))
+        record.events = continuation
+        send(body, of: id, as: offer)
+        obey()
+        return OutgoingCall(
+            connection: self, id: id, record: CallRecordReference(record), statistics: record.statistics, events: events)
+    }
+
+    private func send(_ body: OutboundBody, of id: UInt64, as offer: Offer) {
+        if let bytes = body.bytes, machine.isSentAtOnce(offer) {
+            sendAtOnce(bytes, of: id, as: offer)
+            return
+        }
+        let sender = BodySender(connection: self, id: id, codec: offer.codec, digest: offer.digest)
+        let isAtOnce = machine.isSentAtOnce(offer)
+        CallThreads.shared.run {
+            do {
+                if !isAtOnce { try await self.waitForVerdict(id) }
+                if let bytes = body.bytes { try await sender.send(bytes[...]) }
+                while let piece = try await body.next() {
+                    if let size = body.size, sender.sent + UInt64(piece.count) > size {
+                        throw CallError.source("it gave more than the \(size) bytes that were announced")
+                    }
+                    try await sender.send(piece[...])
+                }
+                if let size = body.size, sender.sent < size {
+                    throw CallError.source("it ended after \(sender.sent) of the \(size) bytes that were announced")
+                }
+                await sender.finish(Trailer())
+            } catch let error as CallError {
+                if case .source = error { await self.failSource(id, error) }
+            } catch {
+                await self.failSource(id, .source("\(error)"))
+            }
+        }
+    }
+
+    private func sendAtOnce(_ bytes: [UInt8], of id: UInt64, as offer: Offer) {
+        var digest = CRC32Digest()
+        if offer.digest == .crc32 { digest.update(bytes) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let chunk = Chunk(stored: rest.prefix(maxChunk))
+            rest = rest.dropFirst(maxChunk)
+            calls[id]?.statistics.add(chunk, isSent: true)
+            machine.send(chunk, on: id)
+        }
+        machine.sendEnd(id, digest: offer.digest == .crc32 ? digest.value : 0, trailer: Trailer())
+    }
+
+    private func failSource(_ id: UInt64, _ error: CallError) {
+        guard let record = calls[id] else { return }
+        machine.cancel(id, code: .sourceFailed, reason: error.description)
+        fail(id, error)
+        cancelHandler(record)
+        obey()
+    }
+
+    func waitForResponse(_ reference: CallRecordReference) async -> Result<ResponseHead, CallError> {
+        let record = reference.value(on: self)
+        if let response = record.response { return .success(response) }
+        if let failure = record.failure { return .failure(failure) }
+        return await withCheckedContinuation { continuation in
+            precondition(record.responseWaiter == nil, "a call's response is awaited once")
+            record.responseWaiter = continuation
+        }
+    }
+
+    func cancelCall(_ id: UInt64) {
+        guard calls[id] != nil else { return }
+        machine.cancel(id)
+        fail(id, .cancelled)
+        obey()
+    }
+
+    /// The caller has dropped the call.
+    func abandonCall(_ id: UInt64) {
+        guard let record = calls[id], !record.isForgotten, record.failure == nil else { return }
+        cancelCall(id)
+    }
+
+    func waitUntilForgotten(_ reference: CallRecordReference) async {
+        let record = reference.value(on: self)
+        if record.isForgotten { return }
+        await withCheckedContinuation { record.forgottenWaiters.append($0) }
+    }
+}

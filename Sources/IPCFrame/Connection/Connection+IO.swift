@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+// The socket: reading frames into the rules, writing what they give.
+extension Connection {
+    /// Frames after which reading pauses, so that others on the reactor, and our own writes, get their turn.
+    private static let framesPerTurn = 32
+
+    func socketIsReady(_ readiness: Reactor.Readiness) {
+        if readiness.contains(.write) { isWriteArmed = false }
+        if !readiness.isDisjoint(with: [.read, .hangup, .error]) { readFrames(limit: Self.framesPerTurn) }
+        obey()
+        updateInterest()
+    }
+
+    /// Reads everything that the peer has written, before its end is told.
+    func drainInput() {
+        readFrames(limit: .max)
+        obey()
+    }
+
+    private func readFrames(limit: Int) {
+        var count = 0
+        while end == nil, registration != nil, count < limit {
+            count += 1
+            switch reader.next(from: descriptor, admit: { machine.admit($0) }) {
+            case .frame(let header, let payload):
+                trace?.record(header, isSent: false)
+                machine.receive(header, payload: payload)
+                obey()
+            case .wouldBlock: return
+            case .endOfFile(let duringFrame):
+                machine.receiveEndOfFile(duringFrame: duringFrame)
+                return
+            case .rejected: return
+            case .violation(let violation):
+                machine.abort(.violation(violation))
+                return
+            case .failed(let error):
+                machine.abort(.system(error))
+                return
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes now.
+    func flushOutput() {
+        guard descriptor >= 0, !isWritingOver else { return }
+        switch writer.write(to: descriptor, next: { nextFrame() }) {
+        case .done:
+            if isShutdownWanted {
+                isWritingOver = true
+                _ = clinux_shutdown_write(descriptor)
+            }
+        case .wouldBlock: break
+        case .failed:
+            // EPIPE, ECONNRESET: the peer's last words may still be read.
+            isWritingOver = true
+            machine.writeFailed()
+        }
+        updateInterest()
+    }
+
+    private func nextFrame() -> OutboundFrame? {
+        let frame = machine.nextFrame()
+        if let frame { trace?.record(frame.header, isSent: true) }
+        return frame
+    }
+
+    private func updateInterest() {
+        guard let registration else { return }
+        let wantsWrite = !writer.isEmpty && !isWritingOver
+        guard wantsWrite != isWriteArmed else { return }
+        isWriteArmed = wantsWrite
+        reactor.modify(registration, wantsWrite ? [.read, .write] : .read)
+    }
+}

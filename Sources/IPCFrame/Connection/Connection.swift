@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// One end of a connection: a socket, the protocol's rules, and the calls that run over it.
+///
+/// An actor on its reactor's thread: readiness of the socket, the rules and this actor's code run without a hop.
+/// Nothing here blocks; bodies are coded and decoded by whoever sends and receives them.
+public actor Connection {
+    /// Which end this is.
+    public enum Role: Sendable {
+        /// The process that started the other.
+        case parent
+        /// The process that was started.
+        case child
+    }
+
+    let reactor: Reactor
+    let configuration: ConnectionConfiguration
+    var machine: ConnectionStateMachine
+    var reader = FrameReader()
+    var writer = FrameWriter()
+    var trace: FrameTrace?
+
+    private(set) var descriptor: CInt
+    var registration: Reactor.Registration?
+    var isWriteArmed = false
+    var isShutdownWanted = false
+    var isWritingOver = false
+    private var isStarted = false
+    private var isObeying = false
+
+    var calls: [UInt64: CallRecord] = [:]
+    var end: ConnectionEnd?
+    private var endWaiters: [CheckedContinuation<ConnectionEnd, Never>] = []
+    var peer: PeerDescription?
+    private var handshakeWaiters: [CheckedContinuation<Result<PeerDescription, ConnectionEnd>, Never>] = []
+    private var handshakeTimer: Reactor.TimerID?
+    private var pingWaiters: [(UInt64, ContinuousMoment, CheckedContinuation<Result<Duration, ConnectionEnd>, Never>)] =
+        []
+    private var lastPing: UInt64 = 0
+    private var onPrepare: (@Sendable () -> Void)?
+
+    /// The connection lives on its reactor's thread.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
+
+    /// Takes over a connected stream socket; nothing happens before ``start()``.
+    public init(
+        adopting descriptor: consuming OwnedDescriptor, role: Role, reactor: Reactor = .shared,
+        configuration: ConnectionConfiguration = ConnectionConfiguration()
+    ) {
+        self.descriptor = descriptor.release()
+        self.reactor = reactor
+        self.configuration = configuration
+        var rules = ConnectionStateMachine.Configuration()
+        rules.capabilities.limits = configuration.limits
+        rules.capabilities.name = configuration.name
+        rules.capabilities.pid = UInt32(truncatingIfNeeded: getpid())
+        rules.receiveBudget = configuration.receiveBudget
+        let machineRole: ConnectionStateMachine.Role = role == .parent ? .parent : .child
+        machine = ConnectionStateMachine(role: machineRole, configuration: rules)
+        trace = FrameTrace(role: machineRole)
+    }
+
+    /// Begins the handshake.
+    public nonisolated func start() {
+        reactor.perform { self.assumeIsolated { $0.begin() } }
+    }
+
+    /// Child: what to do when WELCOME came; READY is sent by ``ready()``. Without it READY follows at once.
+    func setOnPrepare(_ body: @escaping @Sendable () -> Void) {
+        onPrepare = body
+    }
+
+    private func begin() {
+        guard !isStarted, end == nil else { return }
+        isStarted = true
+        do throws(SystemError) {
+            registration = try reactor.register(descriptor, .read) { readiness in
+                self.assumeIsolated { $0.socketIsReady(readiness) }
+            }
+        } catch {
+            machine.abort(.system(error))
+        }
+        handshakeTimer = reactor.schedule(at: .now + configuration.handshakeTimeout) {
+            self.assumeIsolated { connection in
+                connection.handshakeTimer = nil
+                connection.machine.handshakeTimedOut()
+                connection.obey()
+            }
+        }
+        machine.start()
+        obey()
+    }
+
+    // MARK: Handshake, ping, ending
+
+    /// Waits until the handshake is complete: calls may be opened.
+    public func handshake() async throws(ConnectionEnd) -> PeerDescription {
+        if let peer { return peer }
+        if let end { throw end }
+        return try await withCheckedContinuation { handshakeWaiters.append($0) }.get()
+    }
+
+    /// Child: initialised, after ``setOnPrepare(_:)``'s body was called.
+    func ready() {
+        machine.ready()
+        finishHandshake()
+        obey()
+    }
+
+    /// Child: initialisation failed.
+    func failToInitialise(_ reason: String) {
+        machine.failToInitialise(reason)
+        obey()
+    }
+
+    /// Measures a round trip, past everything that waits.
+    public func ping() async throws(ConnectionEnd) -> Duration {
+        if let end { throw end }
+        lastPing += 1
+        let value = lastPing
+        machine.ping(value)
+        let start = ContinuousMoment.now
+        return try await withCheckedContinuation { continuation in
+            pingWaiters.append((value, start, continuation))
+            obey()
+        }.get()
+    }
+
+    /// Opens and takes no more calls; when those that run are done, the connection ends in order.
+    public func drain() {
+        machine.drain()
+        obey()
+    }
+
+    /// Gives up the connection at once.
+    public func abort() {
+        machine.abort()
+        obey()
+    }
+
+    /// Waits until the connection is over.
+    public func closed() async -> ConnectionEnd {
+        if let end { return end }
+        return await withCheckedContinuation { endWaiters.append($0) }
+    }
+
+    /// Calls that are open now, in both directions.
+    public var openCalls: Int { calls.count }
+
+    // MARK: Obeying the rules
+
+    /// Does what the rules say, then writes what is to be written. Call after every change of the machine.
+    func obey() {
+        // A continuation never runs inside: actions of one turn are finished before the next begins.
+        guard !isObeying else { return }
+        isObeying = true
+        defer { isObeying = false }
+        repeat {
+            while let action = machine.nextAction() { perform(action) }
+            if end == nil { flushOutput() }
+        } while hasMoreToDo()
+    }
+
+    private func hasMoreToDo() -> Bool {
+        guard let action = machine.nextAction() else { return false }
+        perform(action)
+        return true
+    }
+
+    func finishHandshake() {
+        guard peer == nil, machine.phase == .open else { return }
+        if let handshakeTimer { reactor.cancel(handshakeTimer) }
+        handshakeTimer = nil
+        let description = PeerDescription(
+            name: machine.peerName, pid: machine.peerPID, limits: machine.limits, canCompress: machine.canCompress)
+        peer = description
+        for waiter in handshakeWaiters { waiter.resume(returning: .success(description)) }
+        handshakeWaiters.removeAll()
+    }
+
+    func prepare() {
+        guard let onPrepare else {
+            ready()
+            return
+        }
+        onPrepare()
+    }
+
+    func receivePong(_ value: UInt64) {
+        let now = ContinuousMoment.now
+        for waiter in pingWaiters where waiter.0 <= value { waiter.2.resume(returning: .success(now - waiter.1)) }
+        pingWaiters.removeAll { $0.0 <= value }
+    }
+
+    /// Closes the socket and tells everybody.
+    func finish(_ reason: ConnectionEnd) {
+        guard end == nil else { return }
+        flushOutput()
+        end = reason
+        if let registration { reactor.unregister(registration) }
+        registration = nil
+        if let handshakeTimer { reactor.cancel(handshakeTimer) }
+        handshakeTimer = nil
+        _ = close(descriptor)
+        descriptor = -1
+        trace?.end()
+        trace = nil
+        let records = calls
+        calls.removeAll()
+        for (_, record) in records.sorted(by: { $0.key < $1.key }) {
+            cancelHandler(record)
+            record.fail(.connection(reason))
+            record.forget()
+        }
+        for waiter in handshakeWaiters { waiter.resume(returning: .failure(reason)) }
+        handshakeWaiters.removeAll()
+        for waiter in pingWaiters { waiter.2.resume(returning: .failure(reason)) }
+        pingWaiters.removeAll()
+        for waiter in endWaiters { waiter.resume(returning: reason) }
+        endWaiters.removeAll()
+    }
+
+    deinit {
+        if descriptor >= 0 { _ = close(descriptor) }
+        trace?.end()
+    }
+}

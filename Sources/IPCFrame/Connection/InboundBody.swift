@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Synchronization
+
+/// A body that comes in, piece by piece, in memory that does not grow with it.
+///
+/// Nothing of a larger body moves before the first piece is asked for, and asking for the next piece says that the
+/// one before has been taken. It ends without an error only if every byte came and the digest is right. For one reader.
+public final class InboundBody: AsyncSequence, Sendable {
+    /// Pieces of the body.
+    public typealias Element = [UInt8]
+
+    /// A piece, and what the sender wants of it.
+    public struct Piece: Sendable {
+        /// Raw bytes; may be none when only a flush is wanted.
+        public let bytes: [UInt8]
+        /// The sender waits to hear that all up to here is safe: make it durable before asking for the next piece.
+        public let isFlush: Bool
+    }
+
+    private enum Phase {
+        case open
+        case ended(Trailer)
+        case failed(CallError)
+    }
+
+    private struct State {
+        var phase = Phase.open
+        var inflater: ChunkInflater?
+        var digest: CRC32Digest?
+        /// Raw bytes of the piece that the reader holds, not yet reported as consumed.
+        var held = 0
+        var heldIsFlush = false
+    }
+
+    /// Raw bytes, where the sender knows.
+    public let size: UInt64?
+    private let connection: Connection
+    private let id: UInt64
+    private let record: CallRecordReference
+    private let state: Mutex<State>
+    /// The call whose answer this is: it lives as long as somebody reads, and is cancelled with the reader's task.
+    private let call: OutgoingCall?
+
+    init(
+        connection: Connection, id: UInt64, record: CallRecordReference, offer: Offer, call: OutgoingCall? = nil
+    ) {
+        size = offer.size
+        self.connection = connection
+        self.id = id
+        self.record = record
+        self.call = call
+        state = Mutex(State(digest: offer.digest == .crc32 ? CRC32Digest() : nil))
+    }
+
+    /// What the sender told at the end; nil before that.
+    public var trailer: Trailer? {
+        state.withLock { state in
+            if case .ended(let trailer) = state.phase { trailer } else { nil }
+        }
+    }
+
+    /// The next piece, or nil at the end.
+    public func nextPiece() async throws(CallError) -> Piece? {
+        let (consumed, isFlush) = try state.withLock { state throws(CallError) in
+            switch state.phase {
+            case .open: break
+            case .ended: return (0, false)
+            case .failed(let error): throw error
+            }
+            defer {
+                state.held = 0
+                state.heldIsFlush = false
+            }
+            return (state.held, state.heldIsFlush)
+        }
+        if trailer != nil { return nil }
+        do throws(CallError) {
+            switch try await fetch(consumed: consumed, isFlush: isFlush) {
+            case .chunk(let chunk):
+                return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
+            case .end(let end):
+                try check(end)
+                await connection.takeBody(id)
+                return nil
+            }
+        } catch {
+            await fail(error)
+            throw error
+        }
+    }
+
+    private func fetch(consumed: Int, isFlush: Bool) async throws(CallError) -> CallRecord.Inbound {
+        guard let call else {
+            return try await connection.nextInbound(id, record: record, consumed: consumed, isFlush: isFlush)
+        }
+        let result = await withTaskCancellationHandler {
+            do throws(CallError) {
+                return Result<CallRecord.Inbound, CallError>.success(
+                    try await connection.nextInbound(id, record: record, consumed: consumed, isFlush: isFlush))
+            } catch {
+                return .failure(error)
+            }
+        } onCancel: {
+            call.cancel()
+        }
+        return try result.get()
+    }
+
+    private func decode(_ chunk: Chunk) throws(CallError) -> [UInt8] {
+        try state.withLock { state throws(CallError) in
+            let raw: [UInt8]
+            if chunk.isCompressed {
+                let inflater = state.inflater ?? ChunkInflater()
+                state.inflater = inflater
+                do throws(CodecError) {
+                    raw = try inflater.inflate(payload: Array(chunk.bytes), rawLength: chunk.rawCount)
+                } catch {
+                    throw .corruptBody("\(error)")
+                }
+            } else {
+                raw = Array(chunk.bytes)
+            }
+            state.digest?.update(raw)
+            state.held = chunk.rawCount
+            state.heldIsFlush = chunk.isFlush
+            return raw
+        }
+    }
+
+    private func check(_ end: End) throws(CallError) {
+        try state.withLock { state throws(CallError) in
+            state.inflater = nil
+            if let digest = state.digest, digest.value != end.digest {
+                throw .digestMismatch(expected: end.digest, found: digest.value)
+            }
+            state.phase = .ended(end.trailer)
+        }
+    }
+
+    private func fail(_ error: CallError) async {
+        state.withLock { state in
+            state.phase = .failed(error)
+            state.inflater = nil
+        }
+        switch error {
+        case .corruptBody(let detail): await connection.stopBody(id, code: .corruptChunk, reason: detail)
+        case .digestMismatch: await connection.stopBody(id, code: .digestMismatch, reason: "\(error)")
+        case .tooLarge: await connection.stopBody(id, code: .tooLarge, reason: "\(error)")
+        case .sink: await connection.stopBody(id, code: .failed, reason: "\(error)")
+        default: break
+        }
+    }
+
+    /// Wants no more of it; the sender is told.
+    public func stop(code: ErrorCode = .notWanted, reason: String = "") async {
+        await connection.stopBody(id, code: code, reason: reason)
+    }
+
+    /// The whole body in memory.
+    ///
+    /// - Parameter limit: raw bytes; a body that has more fails with ``CallError/tooLarge(limit:)``, before it
+    ///   moves if its size was told.
+    public func collect(upTo limit: UInt64) async throws(CallError) -> [UInt8] {
+        if let size, size > limit {
+            let error = CallError.tooLarge(limit: limit)
+            await fail(error)
+            throw error
+        }
+        var result: [UInt8] = []
+        if let size { result.reserveCapacity(Int(Swift.min(size, 64 << 20))) }
+        while let piece = try await nextPiece() {
+            guard UInt64(result.count) + UInt64(piece.bytes.count) <= limit else {
+                let error = CallError.tooLarge(limit: limit)
+                await fail(error)
+                throw error
+            }
+            if result.isEmpty { result = piece.bytes } else { result.append(contentsOf: piece.bytes) }
+        }
+        return result
+    }
+
+    /// Writes the body to a file; blocks the calling thread while it writes.
+    ///
+    /// - Parameter file: an open descriptor that stays the caller's. A flush that the sender asks for is an fsync.
+    public func save(toDescriptor file: CInt) async throws(CallError) {
+        while let piece = try await nextPiece() {
+            do throws(SystemError) {
+                try Self.writeAll(piece.bytes, to: file)
+                if piece.isFlush, fsync(file) != 0, errno != EINVAL, errno != EROFS {
+                    throw SystemError(call: "fsync", errno: errno)
+                }
+            } catch {
+                let failure = CallError.sink(error)
+                await fail(failure)
+                throw failure
+            }
+        }
+    }
+
+    private static func writeAll(_ bytes: [UInt8], to file: CInt) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            // The buffer is the array's own, for the length of the call.
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe write(file, buffer.baseAddress.map { unsafe $0 + written }, buffer.count - written)
+            }
+            if count < 0 {
+                guard errno == EINTR else { throw SystemError(call: "write", errno: errno) }
+                continue
+            }
+            written += count
+        }
+    }
+
+    /// Iterates over the pieces.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let body: InboundBody
+
+        /// The next piece that has bytes, or nil at the end.
+        public mutating func next() async throws(CallError) -> [UInt8]? {
+            while let piece = try await body.nextPiece() {
+                if !piece.bytes.isEmpty { return piece.bytes }
+            }
+            return nil
+        }
+    }
+
+    /// An iterator; a body has one reader.
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(body: self)
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Synchronization
+
+/// A call that the other side has opened, in the hands of its handler.
+///
+/// A handler reads ``body`` if it needs it, answers through ``respond(size:arguments:codec:)`` or
+/// ``respond(_:arguments:)``, and returns; or it throws, best a ``CallFailure``, and the opener is told why. A handler
+/// that answers nothing answers an empty body.
+public final class IncomingCall: Sendable {
+    private struct State {
+        var writer: BodyWriter?
+        var trailer = Trailer()
+        var isCancelled = false
+    }
+
+    /// What is wanted.
+    public let method: String
+    /// Named values, in the opener's order.
+    public let arguments: [Argument]
+    /// What remained of the call's time when it came.
+    public let timeout: Duration?
+    /// The request body. Untouched, a larger one does not move at all.
+    public let body: InboundBody
+    /// How the opener codes its body; the response follows it unless told otherwise.
+    public let codec: BodyCodec
+
+    let id: UInt64
+    let connection: Connection
+    private let digest: BodyDigest
+    private let statisticsBox: StatisticsBox
+    private let state = Mutex(State())
+
+    init(id: UInt64, request: Request, connection: Connection, statistics: StatisticsBox, record: CallRecordReference) {
+        self.id = id
+        self.connection = connection
+        method = request.method
+        arguments = request.arguments
+        timeout = request.deadline.map { .milliseconds(Int64(clamping: $0)) }
+        codec = request.offer.codec
+        digest = request.offer.digest
+        statisticsBox = statistics
+        body = InboundBody(connection: connection, id: id, record: record, offer: request.offer)
+    }
+
+    /// The last argument with this key, as text; nil if there is none or it is not UTF-8.
+    public subscript(key: String) -> String? {
+        guard let value = arguments.last(where: { $0.key == key })?.value else { return nil }
+        return String(validating: value, as: UTF8.self)
+    }
+
+    /// What the call has moved so far.
+    public var statistics: CallStatistics { statisticsBox.current }
+
+    /// What the opener is told at the end: counts, an exit code, further values. Set it before the handler returns.
+    public var trailer: Trailer {
+        get { state.withLock { $0.trailer } }
+        set { state.withLock { $0.trailer = newValue } }
+    }
+
+    /// Begins the answer.
+    ///
+    /// - Parameters:
+    ///   - size: raw bytes, where known.
+    ///   - arguments: the status arguments, at most 64 KiB.
+    ///   - codec: nil: as the request body.
+    public func respond(size: UInt64? = nil, arguments: [Argument] = [], codec: BodyCodec? = nil) -> BodyWriter {
+        state.withLock { state in
+            precondition(state.writer == nil, "a call is answered once")
+            let offer = Offer(size: size, codec: codec ?? self.codec, digest: digest)
+            let writer = BodyWriter(connection: connection, id: id, offer: offer, arguments: arguments)
+            state.writer = writer
+            return writer
+        }
+    }
+
+    /// Answers with bytes that are there.
+    public func respond(_ bytes: [UInt8], arguments: [Argument] = []) async throws(CallError) {
+        try await respond(size: UInt64(bytes.count), arguments: arguments).write(bytes)
+    }
+
+    /// Tells the opener how far the call is. Never waits: of those that cannot be sent yet the newest stays.
+    public func progress(_ progress: Progress) {
+        let connection = connection
+        let id = id
+        connection.reactor.perform { connection.assumeIsolated { $0.sendProgress(id, progress) } }
+    }
+
+    /// A line for the opener's log. Never waits: at most 64 queue up, then lines are dropped and counted.
+    public func log(_ level: LogLevel, _ text: String) {
+        let connection = connection
+        let id = id
+        connection.reactor.perform {
+            connection.assumeIsolated { $0.sendLog(id, LogLine(level: level, text: text)) }
+        }
+    }
+
+    /// Calls `handler` on the connection's thread as soon as the opener cancels, also while this call blocks in C.
+    ///
+    /// The handler must not block: interrupt the work and return. It runs at once if the call is cancelled already.
+    public func onCancel(_ handler: @escaping @Sendable () -> Void) {
+        let connection = connection
+        let id = id
+        connection.reactor.perform { connection.assumeIsolated { $0.addCancelHandler(id, handler) } }
+    }
+
+    /// Whether the opener has given up the call.
+    public var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    /// Opens a call to the other side.
+    public var peer: Connection { connection }
+
+    /// Refuses the call before anything was done for it; throw the result's error path by returning afterwards.
+    public func refuse(_ code: ErrorCode, limit: UInt64 = 0, reason: String) async {
+        await connection.refuseCall(id, Refuse(code: code, limit: limit, reason: reason))
+    }
+
+    func noteCancelled() {
+        state.withLock { $0.isCancelled = true }
+    }
+
+    /// Runs the handler and sends whatever it leaves to be sent.
+    func run(_ handler: @Sendable @concurrent (IncomingCall) async throws -> Void) async {
+        onCancel { self.noteCancelled() }
+        do {
+            try await handler(self)
+            var trailer = trailer
+            ProcessUsage.current.fill(&trailer)
+            let writer = state.withLock { $0.writer } ?? respond(size: 0)
+            try await writer.finish(trailer)
+        } catch let failure as CallFailure {
+            await connection.failCall(id, failure.error)
+        } catch let error as CallError {
+            await connection.failCall(id, Self.remoteError(error, isCancelled: isCancelled))
+        } catch {
+            let reason = isCancelled ? "cancelled" : "the handler of '\(method)' failed: \(error)"
+            let code: ErrorCode = isCancelled ? .cancelled : .internal
+            await connection.failCall(id, RemoteError(code: code, exitCode: isCancelled ? 0 : 70, reason: reason))
+        }
+        await connection.removeCancelHandlers(id)
+    }
+
+    private static func remoteError(_ error: CallError, isCancelled: Bool) -> RemoteError {
+        if isCancelled { return RemoteError(code: .cancelled, reason: "cancelled") }
+        switch error {
+        case .failed(let remote): return remote
+        case .corruptBody: return RemoteError(code: .corruptChunk, exitCode: 76, reason: error.description)
+        case .digestMismatch: return RemoteError(code: .digestMismatch, exitCode: 76, reason: error.description)
+        case .tooLarge: return RemoteError(code: .tooLarge, exitCode: 65, reason: error.description)
+        default: return RemoteError(code: .failed, exitCode: 70, reason: error.description)
+        }
+    }
+}

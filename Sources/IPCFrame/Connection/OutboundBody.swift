@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+
+/// A body to be sent with a call.
+public struct OutboundBody: Sendable {
+    /// Raw bytes, where known. A source that gives more or fewer fails the call.
+    public let size: UInt64?
+    /// The whole body, when it is in memory.
+    let bytes: [UInt8]?
+    /// Gives the next piece, of any size; nil at the end. May block: it runs on a thread of its own.
+    let next: @Sendable @concurrent () async throws -> [UInt8]?
+
+    private init(
+        size: UInt64?, bytes: [UInt8]?, next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
+    ) {
+        self.size = size
+        self.bytes = bytes
+        self.next = next
+    }
+
+    /// No bytes at all.
+    public static var none: OutboundBody { bytes([]) }
+
+    /// Bytes in memory.
+    public static func bytes(_ bytes: [UInt8]) -> OutboundBody {
+        OutboundBody(size: UInt64(bytes.count), bytes: bytes) { nil }
+    }
+
+    /// Pieces from wherever they come; `size` in raw bytes, nil when it is not known beforehand.
+    public static func pieces(
+        size: UInt64? = nil, _ next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
+    ) -> OutboundBody {
+        OutboundBody(size: size, bytes: nil, next: next)
+    }
+
+    /// The elements of an async sequence; it is iterated once.
+    public static func sequence<Pieces: AsyncSequence & Sendable>(
+        _ pieces: Pieces, size: UInt64? = nil
+    ) -> OutboundBody where Pieces.Element == [UInt8] {
+        let source = SequenceSource(pieces)
+        return .pieces(size: size) { try await source.next() }
+    }
+
+    /// A part of a file, read with pread(2): the descriptor's offset does not move.
+    ///
+    /// - Parameters:
+    ///   - file: kept open by the caller until the call is over.
+    ///   - offset: where the body begins, bytes.
+    ///   - count: raw bytes; the file must have them when they are read.
+    public static func file(descriptor file: CInt, offset: UInt64 = 0, count: UInt64) -> OutboundBody {
+        let source = FileSource(file: file, offset: offset, end: offset + count)
+        return .pieces(size: count) { try await source.next() }
+    }
+}
+
+/// Iterates a sequence for a closure that may be called from anywhere, one call after another.
+private actor SequenceSource<Pieces: AsyncSequence & Sendable> where Pieces.Element == [UInt8] {
+    private var iterator: Pieces.AsyncIterator
+
+    init(_ pieces: Pieces) {
+        iterator = pieces.makeAsyncIterator()
+    }
+
+    func next() async throws -> [UInt8]? {
+        var current = iterator
+        defer { iterator = current }
+        return try await current.next(isolation: self)
+    }
+}
+
+/// Reads a file piece by piece.
+private actor FileSource {
+    private static let pieceBytes = 256 << 10
+
+    private let file: CInt
+    private var offset: UInt64
+    private let end: UInt64
+
+    init(file: CInt, offset: UInt64, end: UInt64) {
+        self.file = file
+        self.offset = offset
+        self.end = end
+    }
+
+    func next() throws(SystemError) -> [UInt8]? {
+        guard offset < end else { return nil }
+        let wanted = Int(min(UInt64(Self.pieceBytes), end - offset))
+        var failure: CInt = 0
+        // pread fills what it says it has filled.
+        let piece = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+            let result = unsafe pread(file, buffer.baseAddress, wanted, off_t(offset))
+            count = max(0, result)
+            if result < 0 { failure = errno }
+        }
+        guard failure == 0 else { throw SystemError(call: "read", errno: failure) }
+        // Shorter than it was: the size check of the sender says so.
+        guard !piece.isEmpty else { return nil }
+        offset += UInt64(piece.count)
+        return piece
+    }
+}

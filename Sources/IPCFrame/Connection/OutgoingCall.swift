@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the answerer tells while a call runs.
+public enum CallEvent: Sendable {
+    /// How far it is.
+    case progress(Progress)
+    /// A line for the log.
+    case log(LogLine)
+}
+
+/// The answer to a call.
+public struct Response: Sendable {
+    /// The status arguments.
+    public let arguments: [Argument]
+    /// The response body; it has the trailer at its end.
+    public let body: InboundBody
+}
+
+/// A call that this side has opened.
+///
+/// Dropping it without having taken the whole answer cancels the call.
+public final class OutgoingCall: Sendable {
+    private let connection: Connection
+    private let id: UInt64
+    private let record: CallRecordReference
+    private let statisticsBox: StatisticsBox
+
+    /// Progress and log lines, as they come; ends with the call. At most 256 wait for a slow reader, the newest.
+    public let events: AsyncStream<CallEvent>
+
+    init(
+        connection: Connection, id: UInt64, record: CallRecordReference, statistics: StatisticsBox,
+        events: AsyncStream<CallEvent>
+    ) {
+        self.connection = connection
+        self.id = id
+        self.record = record
+        self.statisticsBox = statistics
+        self.events = events
+    }
+
+    /// What the call has moved so far; readable at any time.
+    public var statistics: CallStatistics { statisticsBox.current }
+
+    /// Waits for the answer to begin. Cancelling the waiting task cancels the call.
+    public func response() async throws(CallError) -> Response {
+        let result = await withTaskCancellationHandler {
+            await connection.waitForResponse(record)
+        } onCancel: {
+            cancel()
+        }
+        let head = try result.get()
+        let body = InboundBody(connection: connection, id: id, record: record, offer: head.offer, call: self)
+        return Response(arguments: head.arguments, body: body)
+    }
+
+    /// Gives up the call; the connection stays usable. Whoever waits for it gets ``CallError/cancelled``.
+    public func cancel() {
+        let connection = connection
+        let id = id
+        connection.reactor.perform { connection.assumeIsolated { $0.cancelCall(id) } }
+    }
+
+    /// Refuses the response before its body moves.
+    public func refuse(_ code: ErrorCode, limit: UInt64 = 0, reason: String) async {
+        await connection.refuseCall(id, Refuse(code: code, limit: limit, reason: reason))
+    }
+
+    /// Waits until the other side is done with the call too, also after ``cancel()``.
+    public func finished() async {
+        await connection.waitUntilForgotten(record)
+    }
+
+    deinit {
+        let connection = connection
+        let id = id
+        connection.reactor.perform { connection.assumeIsolated { $0.abandonCall(id) } }
+    }
+}

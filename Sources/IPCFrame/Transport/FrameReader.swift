@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// Cuts what a socket delivers into frames.
+///
+/// Headers and small frames are read in batches; a large payload is read straight into the array that will be
+/// delivered. The caller checks each header before a byte of memory is taken for its payload.
+struct FrameReader {
+    /// A frame, or why there is none.
+    enum Outcome {
+        case frame(FrameHeader, [UInt8])
+        /// Nothing more can be read now.
+        case wouldBlock
+        case endOfFile(duringFrame: Bool)
+        /// The connection has ended because of a header.
+        case rejected
+        /// A header with a byte that must be zero, or descriptors that nobody announced.
+        case violation(ProtocolViolation)
+        case failed(SystemError)
+    }
+
+    private static let batchCapacity = 64 << 10
+
+    private var batch = [UInt8](repeating: 0, count: FrameReader.batchCapacity)
+    private var batchStart = 0
+    private var batchEnd = 0
+    private var header: FrameHeader?
+    private var payload: [UInt8] = []
+    private var payloadCount = 0
+
+    /// The next frame. `admit` sees each header first; when it says no, reading is over.
+    mutating func next(from descriptor: CInt, admit: (FrameHeader) -> Bool) -> Outcome {
+        while true {
+            if header == nil {
+                do throws(ProtocolViolation) {
+                    if let parsed = try parseHeader() {
+                        guard admit(parsed) else { return .rejected }
+                        begin(parsed)
+                    }
+                } catch {
+                    return .violation(error)
+                }
+            }
+            if let header, payloadCount == payload.count {
+                self.header = nil
+                payloadCount = 0
+                let complete = payload
+                payload = []
+                return .frame(header, complete)
+            }
+            if let outcome = fill(descriptor) { return outcome }
+        }
+    }
+
+    private mutating func parseHeader() throws(ProtocolViolation) -> FrameHeader? {
+        guard batchEnd - batchStart >= FrameHeader.byteCount else { return nil }
+        defer { batchStart += FrameHeader.byteCount }
+        return try FrameHeader(parsing: batch.span, at: batchStart)
+    }
+
+    /// Takes what the batch holds of the payload already, and makes room for the rest.
+    private mutating func begin(_ header: FrameHeader) {
+        self.header = header
+        let count = Int(header.length)
+        let present = min(count, batchEnd - batchStart)
+        if present == count {
+            payload = Array(batch[batchStart..<batchStart + count])
+        } else {
+            // The rest is written by recvmsg before anybody sees the array: `next` delivers only full ones.
+            payload = unsafe [UInt8](unsafeUninitializedCapacity: count) { _, initialized in initialized = count }
+            payload.replaceSubrange(0..<present, with: batch[batchStart..<batchStart + present])
+        }
+        payloadCount = present
+        batchStart += present
+        if batchStart == batchEnd {
+            batchStart = 0
+            batchEnd = 0
+        }
+    }
+
+    /// Reads once: into the payload that is under way, then into the batch.
+    private mutating func fill(_ descriptor: CInt) -> Outcome? {
+        if batchStart > 0 {
+            batch.replaceSubrange(0..<batchEnd - batchStart, with: Array(batch[batchStart..<batchEnd]))
+            batchEnd -= batchStart
+            batchStart = 0
+        }
+        var received = clinux_received()
+        let missing = payload.count - payloadCount
+        // Both arrays outlive the call, and the counts are their own.
+        let count = unsafe payload.withUnsafeMutableBytes { payloadBytes in
+            unsafe batch.withUnsafeMutableBytes { batchBytes in
+                let rest = unsafe payloadBytes.baseAddress.map { unsafe $0 + payloadCount }
+                let free = unsafe batchBytes.baseAddress.map { unsafe $0 + batchEnd }
+                return unsafe clinux_receive(
+                    descriptor, rest, missing, free, Self.batchCapacity - batchEnd, &received)
+            }
+        }
+        if received.count > 0 || received.truncated != 0 {
+            Self.closeAll(received)
+            return .violation(ProtocolViolation(.badDescriptors, detail: "descriptors that no header announced"))
+        }
+        guard count >= 0 else {
+            return count == Int64(-EAGAIN) ? .wouldBlock : .failed(SystemError(call: "recvmsg", errno: CInt(-count)))
+        }
+        guard count > 0 else { return .endOfFile(duringFrame: header != nil || batchEnd > 0) }
+        let intoPayload = min(Int(count), missing)
+        payloadCount += intoPayload
+        batchEnd += Int(count) - intoPayload
+        return nil
+    }
+
+    private static func closeAll(_ received: clinux_received) {
+        let fds = received.fds
+        let all = [fds.0, fds.1, fds.2, fds.3, fds.4, fds.5, fds.6, fds.7]
+        for descriptor in all.prefix(Int(received.count)) { _ = close(descriptor) }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// Frames that have been handed to the wire and are not wholly written yet.
+///
+/// Few at a time: what is here cannot be overtaken any more.
+struct FrameWriter {
+    enum Outcome {
+        /// All is written.
+        case done
+        case wouldBlock
+        case failed(SystemError)
+    }
+
+    /// Wire bytes after which no further frame is taken into a write.
+    private static let batchBytes = 128 << 10
+    private static let batchFrames = 32
+
+    private var frames: [OutboundFrame] = []
+    /// The frames' headers, one after another.
+    private var headers: [UInt8] = []
+    private var written = 0
+    private var total = 0
+
+    /// Whether anything waits for the socket.
+    var isEmpty: Bool { frames.isEmpty }
+
+    /// Takes frames and writes them until there are none or the socket is full.
+    mutating func write(to descriptor: CInt, next: () -> OutboundFrame?) -> Outcome {
+        while true {
+            if frames.isEmpty { take(next) }
+            guard !frames.isEmpty else { return .done }
+            let count = send(descriptor)
+            if count == Int64(-EAGAIN) { return .wouldBlock }
+            guard count >= 0 else {
+                clear()
+                return .failed(SystemError(call: "sendmsg", errno: CInt(-count)))
+            }
+            written += Int(count)
+            if written == total { clear() }
+        }
+    }
+
+    private mutating func clear() {
+        frames.removeAll(keepingCapacity: true)
+        headers.removeAll(keepingCapacity: true)
+        written = 0
+        total = 0
+    }
+
+    private mutating func take(_ next: () -> OutboundFrame?) {
+        while total < Self.batchBytes, frames.count < Self.batchFrames, let frame = next() {
+            frame.header.encode(into: &headers)
+            frames.append(frame)
+            total += frame.byteCount
+        }
+    }
+
+    /// One sendmsg of everything from the first unwritten byte on.
+    private func send(_ descriptor: CInt) -> Int64 {
+        // The parts point into `headers` and the frames' payloads, which this value holds for the length of the call.
+        unsafe headers.withUnsafeBytes { headerBytes in
+            var parts: [clinux_part] = unsafe []
+            unsafe parts.reserveCapacity(frames.count * 2)
+            var skip = written
+            for (index, frame) in frames.enumerated() {
+                let header = unsafe UnsafeRawBufferPointer(
+                    rebasing: headerBytes[index * FrameHeader.byteCount..<(index + 1) * FrameHeader.byteCount])
+                unsafe Self.append(header, &parts, &skip)
+                // An ArraySlice's storage does not move while `frames` holds it.
+                unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, &parts, &skip) }
+            }
+            return unsafe clinux_send(descriptor, parts, CInt(parts.count))
+        }
+    }
+
+    private static func append(_ bytes: UnsafeRawBufferPointer, _ parts: inout [clinux_part], _ skip: inout Int) {
+        let passed = min(skip, bytes.count)
+        skip -= passed
+        guard passed < bytes.count, let base = bytes.baseAddress else { return }
+        unsafe parts.append(clinux_part(bytes: base + passed, count: bytes.count - passed))
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// The whole of a child: connects to the parent that started it, answers its calls, ends when it is told to.
+///
+///     Worker.run(name: "greeter") { call in
+///         guard call.method == "greet" else { throw Worker.unknownMethod(call.method) }
+///         try await call.respond(Array("Hello, \(call["name"] ?? "world")!".utf8))
+///     }
+public enum Worker {
+    /// The environment variable that holds the socket's descriptor.
+    public static let descriptorVariable = "IPCFRAME_FD"
+
+    /// Exit codes of a worker that ends because of its connection (sysexits(3)).
+    enum ExitCode {
+        static let usage: CInt = 64
+        static let vanishedParent: CInt = 1
+        static let protocolError: CInt = 76
+        static let rejected: CInt = 78
+    }
+
+    /// Runs the worker. Makes the calling thread the connection's, and never returns.
+    ///
+    /// Each call is handled on a thread of its own, where it may block, in C too. The process ends with 0 after the
+    /// parent has drained it, with 78 when the parent rejects it, with 76 when the parent breaks the protocol. When
+    /// the parent vanishes, running calls are cancelled, and after a second the whole process group is killed.
+    ///
+    /// - Parameters:
+    ///   - name: who this is, for the parent's logs.
+    ///   - limits: the limits that this worker keeps.
+    ///   - initialise: work to do before the first call, on a thread of its own; a thrown error ends the worker, and
+    ///     the parent is told why.
+    ///   - handler: answers one call.
+    public static func run(
+        name: String, limits: ConnectionLimits = ConnectionLimits(),
+        initialise: (@Sendable @concurrent () async throws -> Void)? = nil,
+        handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
+    ) -> Never {
+        let socket = takeSocket(name: name)
+        let reactor = Reactor(name: name)
+        var configuration = ConnectionConfiguration(name: name)
+        configuration.limits = limits
+        configuration.onCall = { call in
+            CallThreads.shared.run { await call.run(handler) }
+        }
+        let connection = Connection(adopting: socket, role: .child, reactor: reactor, configuration: configuration)
+        Task(executorPreference: reactor) {
+            if let initialise {
+                await connection.setOnPrepare { Self.prepare(connection, initialise) }
+            }
+            connection.start()
+            leave(await connection.closed(), connection)
+        }
+        reactor.runOnCurrentThread()
+        exit(0)
+    }
+
+    /// The failure of a call whose method the worker does not have.
+    public static func unknownMethod(_ method: String) -> CallFailure {
+        CallFailure(.unknownMethod, exitCode: 64, reason: "this worker has no method '\(method)'")
+    }
+
+    private static func prepare(
+        _ connection: Connection, _ initialise: @escaping @Sendable @concurrent () async throws -> Void
+    ) {
+        CallThreads.shared.run {
+            do {
+                try await initialise()
+                await connection.ready()
+            } catch {
+                await connection.failToInitialise("\(error)")
+            }
+        }
+    }
+
+    private static func takeSocket(name: String) -> OwnedDescriptor {
+        guard let value = unsafe getenv(descriptorVariable), let descriptor = CInt(unsafe String(cString: value)) else {
+            stop(
+                "\(name) is a worker and is started by a supervisor: \(descriptorVariable) is not set.\n"
+                    + "Try: ipc-parent run --worker \(CommandLine.arguments.first ?? name) JOB", ExitCode.usage)
+        }
+        // Before anything else: no program that this one starts inherits the protocol.
+        let result = clinux_adopt_socket(descriptor)
+        guard result == 0 else {
+            let error = SystemError(call: "descriptor \(descriptor) of \(descriptorVariable)", errno: -result)
+            stop("\(name): \(error)", ExitCode.usage)
+        }
+        unsafe unsetenv(descriptorVariable)
+        return OwnedDescriptor(adopting: descriptor)
+    }
+
+    private static func leave(_ end: ConnectionEnd, _ connection: Connection) {
+        switch end {
+        case .orderly: exit(0)
+        case .rejected(_, let reason): stop("rejected by the parent: \(reason)", ExitCode.rejected)
+        case .violation, .reportedByPeer: stop("\(end)", ExitCode.protocolError)
+        case .aborted: exit(ExitCode.protocolError)
+        case .peerVanished, .handshakeTimedOut, .peerNotReading, .system:
+            // The calls were cancelled when the connection ended; they have a second to clean up.
+            CallThreads.shared.run {
+                let myself = 1
+                for _ in 0..<100 where CallThreads.shared.running > myself { usleep(10_000) }
+                killOwnGroup()
+            }
+        }
+    }
+
+    /// The parent is gone: nobody else ends what this worker has started.
+    private static func killOwnGroup() {
+        if getpgrp() == getpid() { kill(0, SIGKILL) }
+        exit(ExitCode.vanishedParent)
+    }
+
+    private static func stop(_ message: String, _ code: CInt) -> Never {
+        let line = message + "\n"
+        _ = unsafe write(2, line, line.utf8.count)
+        exit(code)
+    }
+}

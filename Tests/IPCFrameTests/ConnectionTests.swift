@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Synchronization
+import Testing
+
+@testable import IPCFrame
+
+/// Two connections of this process over a real socket pair.
+struct ConnectedPair {
+    let parent: Connection
+    let child: Connection
+
+    init(
+        limits: ConnectionLimits = ConnectionLimits(),
+        handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
+    ) async throws {
+        var fds: [CInt] = [-1, -1]
+        let result = unsafe clinux_socketpair(&fds)
+        try #require(result == 0)
+        var childConfiguration = ConnectionConfiguration(name: "child")
+        childConfiguration.limits = limits
+        childConfiguration.onCall = { call in CallThreads.shared.run { await call.run(handler) } }
+        let childReactor = Reactor(name: "child")
+        childReactor.start()
+        parent = Connection(
+            adopting: OwnedDescriptor(adopting: fds[0]), role: .parent, reactor: .shared,
+            configuration: ConnectionConfiguration(name: "parent"))
+        child = Connection(
+            adopting: OwnedDescriptor(adopting: fds[1]), role: .child, reactor: childReactor,
+            configuration: childConfiguration)
+        parent.start()
+        child.start()
+        _ = try await parent.handshake()
+    }
+
+    func close() async {
+        await parent.drain()
+        #expect(await parent.closed() == .orderly)
+        #expect(await child.closed() == .orderly)
+    }
+}
+
+@Suite struct ConnectionTests {
+    static func echo(_ call: IncomingCall) async throws {
+        let writer = call.respond(size: call.body.size)
+        for try await piece in call.body { try await writer.write(piece) }
+    }
+
+    static func pattern(_ count: Int) -> [UInt8] {
+        var value: UInt32 = 1
+        return (0..<count).map { _ in
+            value = value &* 1_664_525 &+ 1_013_904_223
+            return UInt8(truncatingIfNeeded: value >> 24) & 0x3F
+        }
+    }
+
+    @Test(
+        "A body of any size comes back as it was, compressed or not",
+        arguments: [0, 1, 65_535, 65_536, 65_537, 262_144, 262_145, 5_000_000], [BodyCodec.none, .zlib])
+    func echoes(count: Int, codec: BodyCodec) async throws {
+        let pair = try await ConnectedPair(handler: Self.echo)
+        let bytes = Self.pattern(count)
+        var options = CallOptions()
+        options.codec = codec
+        let call = try await pair.parent.call("echo", body: .bytes(bytes), options: options)
+        let response = try await call.response()
+        let found = try await response.body.collect(upTo: 10_000_000)
+        #expect(found == bytes)
+        #expect(call.statistics.bytesSent == UInt64(count))
+        #expect(call.statistics.bytesReceived == UInt64(count))
+        await call.finished()
+        await pair.close()
+    }
+
+    @Test func aSourceOfUnknownSizeIsSentAsItComes() async throws {
+        let pair = try await ConnectedPair(handler: Self.echo)
+        let left = Mutex(20)
+        let body = OutboundBody.pieces {
+            left.withLock { left in
+                guard left > 0 else { return nil }
+                left -= 1
+                return [UInt8](repeating: UInt8(left), count: 100_000)
+            }
+        }
+        let response = try await pair.parent.call("echo", body: body).response()
+        #expect(try await response.body.collect(upTo: 10_000_000).count == 2_000_000)
+        await pair.close()
+    }
+
+    @Test func aFailureIsToldInTheHandlersWords() async throws {
+        let pair = try await ConnectedPair { _ in
+            throw CallFailure(.badData, exitCode: 65, reason: "line 3 is ragged")
+        }
+        let call = try await pair.parent.call("import", body: .pieces { [1, 2, 3] })
+        await #expect {
+            _ = try await call.response()
+        } throws: { error in
+            guard case CallError.failed(let remote) = error else { return false }
+            return remote.code == .badData && remote.exitCode == 65 && remote.reason == "line 3 is ragged"
+        }
+        await call.finished()
+        await pair.close()
+    }
+
+    @Test func cancellingReachesAHandlerThatBlocksInCAndKeepsTheConnection() async throws {
+        let pair = try await ConnectedPair { call in
+            guard call.method == "block" else { return try await Self.echo(call) }
+            let descriptors = Mutex<[CInt]>([-1, -1])
+            descriptors.withLock { _ = unsafe pipe(&$0) }
+            let (reading, writing) = descriptors.withLock { ($0[0], $0[1]) }
+            call.onCancel { _ = close(writing) }
+            var byte: UInt8 = 0
+            _ = unsafe read(reading, &byte, 1)  // blocks this thread until the cancel
+            _ = close(reading)
+            throw CallFailure(.cancelled, reason: "interrupted")
+        }
+        let call = try await pair.parent.call("block")
+        _ = try await pair.parent.ping()
+        call.cancel()
+        await #expect(throws: CallError.cancelled) { _ = try await call.response() }
+        await call.finished()
+        let again = try await pair.parent.call("echo", body: .bytes([1, 2, 3]))
+        #expect(try await again.response().body.collect(upTo: 10) == [1, 2, 3])
+        await pair.close()
+    }
+
+    @Test func aFlushWaitsUntilTheReaderHasTakenEverything() async throws {
+        let flushed = Mutex(false)
+        let pair = try await ConnectedPair { call in
+            let writer = call.respond()
+            try await writer.write(Array("first".utf8))
+            try await writer.flush()
+            flushed.withLock { $0 = true }
+            call.trailer = Trailer(counts: [Count("new", 3)])
+        }
+        let response = try await pair.parent.call("x").response()
+        let piece = try #require(try await response.body.nextPiece())
+        #expect(piece.isFlush && piece.bytes == Array("first".utf8))
+        #expect(!flushed.withLock { $0 })
+        #expect(try await response.body.nextPiece() == nil)
+        #expect(flushed.withLock { $0 })
+        #expect(response.body.trailer?.counts == [Count("new", 3)])
+        #expect((response.body.trailer?.peakRSS ?? 0) > 0)
+        await pair.close()
+    }
+
+    @Test func progressAndLogArriveInOrder() async throws {
+        let pair = try await ConnectedPair { call in
+            call.progress(Progress(completed: 1, total: 2, unit: "rows"))
+            call.log(.info, "half-way")
+            try await call.respond(Array("done".utf8))
+        }
+        let call = try await pair.parent.call("x")
+        let response = try await call.response()
+        #expect(try await response.body.collect(upTo: 100) == Array("done".utf8))
+        var texts: [String] = []
+        for await event in call.events {
+            switch event {
+            case .progress(let progress): texts.append("\(progress.completed) \(progress.unit)")
+            case .log(let line): texts.append(line.text)
+            }
+        }
+        #expect(texts == ["1 rows", "half-way"])
+        await pair.close()
+    }
+
+    @Test func theChildCallsTheParentToo() async throws {
+        let pair = try await ConnectedPair { call in
+            let inner = try await call.peer.call("nothing")
+            do {
+                _ = try await inner.response()
+            } catch CallError.failed(let error) {
+                try await call.respond(Array("\(error.code)".utf8))
+            }
+        }
+        let response = try await pair.parent.call("x").response()
+        #expect(try await response.body.collect(upTo: 100) == Array("unknownMethod".utf8))
+        await pair.close()
+    }
+
+    @Test func manyCallsAtOnceShareTheConnection() async throws {
+        let pair = try await ConnectedPair(handler: Self.echo)
+        let bytes = Self.pattern(700_000)
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<40 {
+                group.addTask {
+                    let response = try await pair.parent.call("echo", body: .bytes(bytes)).response()
+                    let found = try await response.body.collect(upTo: 1_000_000)
+                    #expect(found == bytes)
+                }
+            }
+            try await group.waitForAll()
+        }
+        await pair.close()
+    }
+
+    @Test func aBodyAboveTheLimitDoesNotMove() async throws {
+        let pair = try await ConnectedPair { call in
+            try await call.respond([UInt8](repeating: 7, count: 1_000_000))
+        }
+        let call = try await pair.parent.call("x")
+        let response = try await call.response()
+        await #expect(throws: CallError.tooLarge(limit: 1_000)) { try await response.body.collect(upTo: 1_000) }
+        #expect(call.statistics.bytesReceived == 0)
+        await call.finished()
+        await pair.close()
+    }
+
+    @Test func whenThePeerVanishesEveryWaitEnds() async throws {
+        let pair = try await ConnectedPair { call in
+            await call.peer.abort()
+        }
+        let call = try await pair.parent.call("x", body: .pieces { [UInt8](repeating: 0, count: 1_000) })
+        await #expect(throws: CallError.connection(.peerVanished(duringFrame: false))) { _ = try await call.response() }
+        #expect(await pair.parent.closed() == .peerVanished(duringFrame: false))
+        await #expect(throws: CallError.self) { _ = try await pair.parent.call("y") }
+    }
+}
