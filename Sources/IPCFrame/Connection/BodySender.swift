@@ -32,7 +32,7 @@ final class BodySender: Sendable {
         var rest = bytes
         while !rest.isEmpty {
             var window = state.withLock { $0.window }
-            if window == 0 { window = try await connection.sendWindow(id) }
+            while window == 0 { window = try await connection.sendWindow(id) }
             let count = min(window, rest.count)
             let isLast = count == rest.count
             let chunk = encode(rest.prefix(count), isFlush: flush && isLast)

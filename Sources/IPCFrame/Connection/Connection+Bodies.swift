@@ -8,20 +8,37 @@ extension Connection {
     ///
     /// - Returns: raw bytes that may be sent now; 0 only for a body that was accepted with no bytes to send.
     func sendWindow(_ id: UInt64) async throws(CallError) -> Int {
-        let record = try sendingRecord(id)
-        let window = machine.sendWindow(id)
-        if window > 0 { return window }
-        return try await withCheckedContinuation { continuation in
-            precondition(record.windowWaiter == nil, "a body has one sender")
-            record.windowWaiter = continuation
+        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Int, CallError>, Never>) in
+            // Everything is looked at in here: on the way to a continuation the task may be queued once more.
+            do throws(CallError) {
+                let record = try sendingRecord(id)
+                let window = machine.sendWindow(id)
+                if window > 0 {
+                    continuation.resume(returning: .success(window))
+                } else {
+                    precondition(record.windowWaiter == nil, "a body has one sender")
+                    record.windowWaiter = continuation
+                }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
         }.get()
     }
 
     /// Waits for the receiver's verdict on an offer that is not sent at once.
     func waitForVerdict(_ id: UInt64) async throws(CallError) {
-        let record = try sendingRecord(id)
-        if record.isAccepted || machine.isAccepted(id) { return }
-        _ = try await withCheckedContinuation { record.windowWaiter = $0 }.get()
+        _ = try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Int, CallError>, Never>) in
+            do throws(CallError) {
+                let record = try sendingRecord(id)
+                if record.isAccepted || machine.isAccepted(id) {
+                    continuation.resume(returning: .success(0))
+                } else {
+                    record.windowWaiter = continuation
+                }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
+        }.get()
     }
 
     private func sendingRecord(_ id: UInt64) throws(CallError) -> CallRecord {
@@ -44,10 +61,19 @@ extension Connection {
 
     /// Waits until the peer's application has consumed the first `count` bytes.
     func waitUntilConsumed(_ id: UInt64, count: UInt64) async throws(CallError) {
-        let record = try sendingRecord(id)
-        if record.consumedByPeer >= count { return }
-        record.flushGoal = count
-        try await withCheckedContinuation { record.flushWaiter = $0 }.get()
+        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, CallError>, Never>) in
+            do throws(CallError) {
+                let record = try sendingRecord(id)
+                if record.consumedByPeer >= count {
+                    continuation.resume(returning: .success(()))
+                } else {
+                    record.flushGoal = count
+                    record.flushWaiter = continuation
+                }
+            } catch {
+                continuation.resume(returning: .failure(error))
+            }
+        }.get()
     }
 
     func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
@@ -66,18 +92,21 @@ extension Connection {
             machine.consume(id, count: consumed, isFlush: isFlush)
             obey()
         }
-        if let item = record.popInbound() { return item }
-        if let failure = record.failure { throw failure }
         if !record.isAcceptSent {
             record.isAcceptSent = true
             machine.accept(id)
             obey()
-            if let item = record.popInbound() { return item }
-            if let failure = record.failure { throw failure }
         }
-        return try await withCheckedContinuation { continuation in
-            precondition(record.inboundWaiter == nil, "a body has one reader")
-            record.inboundWaiter = continuation
+        typealias Waiter = CheckedContinuation<Result<CallRecord.Inbound, CallError>, Never>
+        return try await withCheckedContinuation { (continuation: Waiter) in
+            if let item = record.popInbound() {
+                continuation.resume(returning: .success(item))
+            } else if let failure = record.failure {
+                continuation.resume(returning: .failure(failure))
+            } else {
+                precondition(record.inboundWaiter == nil, "a body has one reader")
+                record.inboundWaiter = continuation
+            }
         }.get()
     }
 

@@ -85,11 +85,15 @@ extension Connection {
 
     func waitForResponse(_ reference: CallRecordReference) async -> Result<ResponseHead, CallError> {
         let record = reference.value(on: self)
-        if let response = record.response { return .success(response) }
-        if let failure = record.failure { return .failure(failure) }
         return await withCheckedContinuation { continuation in
-            precondition(record.responseWaiter == nil, "a call's response is awaited once")
-            record.responseWaiter = continuation
+            if let response = record.response {
+                continuation.resume(returning: .success(response))
+            } else if let failure = record.failure {
+                continuation.resume(returning: .failure(failure))
+            } else {
+                precondition(record.responseWaiter == nil, "a call's response is awaited once")
+                record.responseWaiter = continuation
+            }
         }
     }
 
@@ -108,7 +112,8 @@ extension Connection {
 
     func waitUntilForgotten(_ reference: CallRecordReference) async {
         let record = reference.value(on: self)
-        if record.isForgotten { return }
-        await withCheckedContinuation { record.forgottenWaiters.append($0) }
+        await withCheckedContinuation { continuation in
+            if record.isForgotten { continuation.resume() } else { record.forgottenWaiters.append(continuation) }
+        }
     }
 }

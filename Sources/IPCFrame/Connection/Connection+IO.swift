@@ -8,7 +8,6 @@ extension Connection {
     private static let framesPerTurn = 32
 
     func socketIsReady(_ readiness: Reactor.Readiness) {
-        if readiness.contains(.write) { isWriteArmed = false }
         if !readiness.isDisjoint(with: [.read, .hangup, .error]) { readFrames(limit: Self.framesPerTurn) }
         obey()
         updateInterest()

@@ -97,9 +97,16 @@ public actor Connection {
 
     /// Waits until the handshake is complete: calls may be opened.
     public func handshake() async throws(ConnectionEnd) -> PeerDescription {
-        if let peer { return peer }
-        if let end { throw end }
-        return try await withCheckedContinuation { handshakeWaiters.append($0) }.get()
+        typealias Waiter = CheckedContinuation<Result<PeerDescription, ConnectionEnd>, Never>
+        return try await withCheckedContinuation { (continuation: Waiter) in
+            if let peer {
+                continuation.resume(returning: .success(peer))
+            } else if let end {
+                continuation.resume(returning: .failure(end))
+            } else {
+                handshakeWaiters.append(continuation)
+            }
+        }.get()
     }
 
     /// Child: initialised, after ``setOnPrepare(_:)``'s body was called.
@@ -117,13 +124,14 @@ public actor Connection {
 
     /// Measures a round trip, past everything that waits.
     public func ping() async throws(ConnectionEnd) -> Duration {
-        if let end { throw end }
-        lastPing += 1
-        let value = lastPing
-        machine.ping(value)
-        let start = ContinuousMoment.now
-        return try await withCheckedContinuation { continuation in
-            pingWaiters.append((value, start, continuation))
+        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Duration, ConnectionEnd>, Never>) in
+            if let end {
+                continuation.resume(returning: .failure(end))
+                return
+            }
+            lastPing += 1
+            machine.ping(lastPing)
+            pingWaiters.append((lastPing, .now, continuation))
             obey()
         }.get()
     }
@@ -142,8 +150,9 @@ public actor Connection {
 
     /// Waits until the connection is over.
     public func closed() async -> ConnectionEnd {
-        if let end { return end }
-        return await withCheckedContinuation { endWaiters.append($0) }
+        await withCheckedContinuation { continuation in
+            if let end { continuation.resume(returning: end) } else { endWaiters.append(continuation) }
+        }
     }
 
     /// Calls that are open now, in both directions.
