@@ -157,6 +157,8 @@ int clinux_spawn(const struct clinux_spawn_request *request, struct clinux_spawn
     return 0;
 }
 
+pid_t clinux_own_pid(void) { return getpid(); }
+
 char **clinux_environment(void) { return environ; }
 
 int clinux_children_are_discarded(void) {

@@ -13,8 +13,8 @@ struct ExitClassifier {
     var outcome: Outcome
     /// Why the supervisor brought the end about, if it did before the process ended by itself.
     var stopCause: StopCause?
-    /// What was wrong with the connection, found out when the process had ended already.
-    var lateViolation: String?
+    /// How its connection ended, which may have come out only when the process had ended already.
+    var linkEnd: LinkEnd?
     /// A resident size above the limit for which the supervisor killed the worker.
     var memoryKill: UInt64?
     /// Kills for lack of memory that the worker's own control group counted.
@@ -50,9 +50,11 @@ struct ExitClassifier {
         case .status(let status):
             if isAbnormal(status), let evidence = allocationEvidence() { return .outOfMemory(evidence) }
             switch status {
-            case .exited(0):
-                return lateViolation.map { .protocolViolation($0) } ?? .exited(code: 0)
             case .exited(let code):
+                // A failure speaks for itself; only what looks like success may need another word. But one that we
+                // rejected did nothing except to leave.
+                if case .rejected(let why) = linkEnd { return .handshakeFailed(why) }
+                if case .violation(let what) = linkEnd, code == 0 { return .protocolViolation(what) }
                 return .exited(code: code)
             case .signalled(let signal, let dumpedCore):
                 return .signalled(signal: signal, dumpedCore: dumpedCore)

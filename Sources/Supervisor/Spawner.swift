@@ -18,6 +18,29 @@ package struct SpawnedChild: ~Copyable, Sendable {
     package let inheritedPeak: UInt64
 }
 
+extension SpawnedChild {
+    /// A child taken apart into numbers, for one who will own each of them.
+    struct Parts {
+        let pid: Int32
+        let pidfd: CInt
+        let output: CInt
+        let socket: CInt
+        let path: String
+        let inheritedPeak: UInt64
+    }
+
+    consuming func parts() -> Parts {
+        Parts(
+            pid: pid,
+            pidfd: pidfd.release(),
+            output: output.release(),
+            socket: socket.release(),
+            path: path,
+            inheritedPeak: inheritedPeak
+        )
+    }
+}
+
 /// Starts children from one thread that never ends.
 ///
 /// The thread matters: the signal that a child gets when its parent dies comes when the *thread* that made it ends.
@@ -36,6 +59,23 @@ package actor Spawner {
 
     /// Starts a child; when this returns, its program has replaced the parent's image.
     package func spawn(_ request: SpawnRequest) throws(SpawnError) -> SpawnedChild {
+        try spawn(request, joining: nil)
+    }
+
+    /// Starts a child that joins a control group before its program runs.
+    func spawn(_ request: SpawnRequest, joining group: MemoryGroup?) throws(SpawnError) -> SpawnedChild {
+        guard let group else { return try make(request) }
+        guard let membership = group.openMembership() else {
+            throw SpawnError(.notPermitted, program: request.program, detail: "it cannot join its control group")
+        }
+        return try membership.withRawValue { (number) throws(SpawnError) in
+            var joining = request
+            joining.cgroupDescriptor = number
+            return try make(joining)
+        }
+    }
+
+    private func make(_ request: SpawnRequest) throws(SpawnError) -> SpawnedChild {
         let program = request.program
         if let problem = request.firstInvalidPart() {
             throw SpawnError(.invalidArgument, program: program, detail: problem)

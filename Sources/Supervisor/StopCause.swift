@@ -14,6 +14,8 @@ public enum StopCause: Equatable, Sendable {
     case protocolViolation(String)
     /// No connection came about.
     case handshakeFailed(String)
+    /// The connection broke on our side.
+    case connectionFailed(String)
     /// It is replaced in the ordinary way.
     case recycled
     /// The supervisor itself ends.
@@ -28,6 +30,7 @@ public enum StopCause: Equatable, Sendable {
         case .stalled(let stall): .stalled(stall)
         case .protocolViolation(let what): .protocolViolation(what)
         case .handshakeFailed(let what): .handshakeFailed(what)
+        case .connectionFailed(let what): .unknown("its connection failed: \(what)")
         case .recycled: .recycled
         case .parentShutdown: .parentShutdown
         }

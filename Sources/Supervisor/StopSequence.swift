@@ -75,6 +75,19 @@ package struct StopSequence: Equatable, Sendable {
     /// Whether an end has been begun, by us or by the worker.
     package var isStopping: Bool { state != .running }
 
+    /// Whether its connection ended and it may yet go by itself.
+    var isLeaving: Bool {
+        if case .leaving = state { true } else { false }
+    }
+
+    /// Whether it has been told to end, not just asked.
+    var isTerminating: Bool {
+        switch state {
+        case .terminating, .killing, .ended: true
+        case .running, .draining, .leaving: false
+        }
+    }
+
     /// Takes an event in and returns what must be done about it.
     package mutating func receive(_ event: Event, at now: ContinuousMoment) -> Action? {
         switch event {

@@ -96,9 +96,17 @@ import Testing
     }
 
     @Test func aViolationFoundAfterASilentEndExplainsItButACrashExplainsItself() {
-        #expect(classify(.exited(code: 0)) { $0.lateViolation = "garbage" } == .protocolViolation("garbage"))
-        #expect(classify(.exited(code: 3)) { $0.lateViolation = "garbage" } == .exited(code: 3))
-        #expect(classify(Self.aborted) { $0.lateViolation = "garbage" } == .signalled(signal: 6, dumpedCore: true))
+        #expect(classify(.exited(code: 0)) { $0.linkEnd = .violation("garbage") } == .protocolViolation("garbage"))
+        #expect(classify(.exited(code: 3)) { $0.linkEnd = .violation("garbage") } == .exited(code: 3))
+        #expect(
+            classify(Self.aborted) { $0.linkEnd = .violation("garbage") } == .signalled(signal: 6, dumpedCore: true)
+        )
+    }
+
+    @Test func aWorkerThatWeRejectedLeavesForThatReason() {
+        #expect(classify(.exited(code: 78)) { $0.linkEnd = .rejected("old") } == .handshakeFailed("old"))
+        #expect(classify(Self.aborted) { $0.linkEnd = .rejected("old") } == .signalled(signal: 6, dumpedCore: true))
+        #expect(classify(.exited(code: 0)) { $0.linkEnd = .vanished } == .exited(code: 0))
     }
 
     @Test func aStatusThatSomebodyElseTookIsUnknownAndSaysWhy() {

@@ -55,6 +55,9 @@ struct clinux_spawn_result {
 /// Returns 0 only when the program runs; on failure no child is left.
 int clinux_spawn(const struct clinux_spawn_request *request, struct clinux_spawn_result *result);
 
+/// The caller's process number.
+pid_t clinux_own_pid(void);
+
 /// The process's environment, null-terminated.
 char **clinux_environment(void);
 
