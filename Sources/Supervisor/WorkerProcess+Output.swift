@@ -65,7 +65,9 @@ extension WorkerProcess {
             self.notes.append("some of its last lines were not taken in time")
             self.flushed()
         }
-        await withCheckedContinuation { flushWaiter = $0 }
+        await withCheckedContinuation { continuation in
+            if relayedBytes == 0 { continuation.resume() } else { flushWaiter = continuation }
+        }
         reactor.cancel(timeout)
     }
 

@@ -119,16 +119,22 @@ public actor WorkerProcess {
     ///
     /// - Throws: the story of its end, if it ends first.
     public func ready() async throws(WorkerExit) {
-        if let exit { throw exit }
-        guard !isReady else { return }
-        let exit = await withCheckedContinuation { readyWaiters.append($0) }
-        if let exit { throw exit }
+        // Tested inside: between a test before and the waiting, the worker could get ready (see Reactor).
+        let early: WorkerExit? = await withCheckedContinuation { continuation in
+            if isReady || exit != nil {
+                continuation.resume(returning: exit)
+            } else {
+                readyWaiters.append(continuation)
+            }
+        }
+        if let early { throw early }
     }
 
     /// Returns when the worker has ended, been reaped, and its last output been read.
     public func waitForExit() async -> WorkerExit {
-        if let exit { return exit }
-        return await withCheckedContinuation { exitWaiters.append($0) }
+        await withCheckedContinuation { continuation in
+            if let exit { continuation.resume(returning: exit) } else { exitWaiters.append(continuation) }
+        }
     }
 
     /// Asks the worker to end when it has done its work, and sees to it that it does: DRAIN, grace, SIGTERM, grace,

@@ -33,6 +33,17 @@ actor Resident {
         order.append(value)
     }
 
+    func wait() async { await withCheckedContinuation { $0.resume() } }
+
+    /// Awaits itself, while others wait for their turn, and returns what they did meanwhile.
+    func insideOneTurn() async -> [Int] {
+        for _ in 0..<10 {
+            reactor.perform { self.noteAssumingIsolation(1) }
+            await wait()
+        }
+        return order
+    }
+
     nonisolated func noteAssumingIsolation(_ value: Int) { assumeIsolated { $0.order.append(value) } }
 }
 
@@ -45,6 +56,13 @@ actor Resident {
         #expect(!reactor.isCurrent)
         await resident.noteLater(2)
         #expect(await resident.order == [1, 2])
+        reactor.stop()
+    }
+
+    @Test func nothingComesBetweenWhenAnActorAwaitsItself() async {
+        let reactor = Reactor()
+        reactor.start()
+        #expect(await Resident(on: reactor).insideOneTurn() == [])
         reactor.stop()
     }
 

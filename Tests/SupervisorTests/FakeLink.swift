@@ -22,6 +22,7 @@ actor FakeLink: WorkerLink {
     private var pongWaiters: [CheckedContinuation<Void, any Error>] = []
     private var endWaiters: [CheckedContinuation<LinkEnd, Never>] = []
     private var received: [String] = []
+    private(set) var pongs = 0
 
     init(_ socket: consuming OwnedDescriptor, _ reactor: Reactor) {
         self.socket = socket.release()
@@ -34,19 +35,31 @@ actor FakeLink: WorkerLink {
     var lines: [String] { received }
 
     func start() {
-        registration = try? reactor.register(socket, .read) { _ in self.drainInput() }
+        do {
+            registration = try reactor.register(socket, .read) { _ in self.drainInput() }
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 
     func becomeReady() async throws {
-        if isReady { return }
-        if end != nil { throw Ended() }
-        try await withCheckedThrowingContinuation { readyWaiters.append($0) }
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            if isReady {
+                continuation.resume()
+            } else if end != nil {
+                continuation.resume(throwing: Ended())
+            } else {
+                readyWaiters.append(continuation)
+            }
+        }
     }
 
     func probe() async throws {
-        if end != nil { throw Ended() }
-        write("PING\n")
-        try await withCheckedThrowingContinuation { pongWaiters.append($0) }
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            if end != nil { return continuation.resume(throwing: Ended()) }
+            write("PING\n")
+            pongWaiters.append(continuation)
+        }
     }
 
     func drain() { write("DRAIN\n") }
@@ -60,8 +73,9 @@ actor FakeLink: WorkerLink {
     }
 
     func ended() async -> LinkEnd {
-        if let end { return end }
-        return await withCheckedContinuation { endWaiters.append($0) }
+        await withCheckedContinuation { continuation in
+            if let end { continuation.resume(returning: end) } else { endWaiters.append(continuation) }
+        }
     }
 
     func drainInput() {
@@ -86,6 +100,7 @@ actor FakeLink: WorkerLink {
             for waiter in readyWaiters { waiter.resume() }
             readyWaiters = []
         case "PONG":
+            pongs += 1
             if !pongWaiters.isEmpty { pongWaiters.removeFirst().resume() }
         case "BYE": finish(.orderly)
         case "GARBAGE": finish(.violation("garbage"))
@@ -118,7 +133,7 @@ func worker(
     _ change: (inout WorkerConfiguration) -> Void = { _ in }
 ) async throws -> WorkerProcess {
     var configuration = WorkerConfiguration(executable: "/bin/sh", arguments: ["-c", script])
-    configuration.grace = .milliseconds(200)
+    configuration.grace = .seconds(60)
     change(&configuration)
     return try await WorkerProcess.spawn(configuration, on: reactor, memoryBase: memoryBase) { socket, reactor in
         FakeLink(socket, reactor)

@@ -15,32 +15,41 @@ struct Finished {
     var signal: CInt? { exit.is_signal != 0 ? exit.status : nil }
 }
 
-/// Blocks until a descriptor is readable; a generous bound turns a hang into a failure.
-func waitUntilReadable(_ descriptor: CInt) {
-    var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    let count = unsafe poll(&watched, 1, 30_000)
-    precondition(count == 1, "nothing came for 30 seconds")
+/// Returns when a descriptor is readable, without holding a thread.
+func waitUntilReadable(_ descriptor: CInt) async {
+    await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+        Reactor.shared.perform {
+            final class Once { var registration: Reactor.Registration? }
+            let once = Once()
+            do {
+                once.registration = try Reactor.shared.register(descriptor, .read) { _ in
+                    if let registration = once.registration { Reactor.shared.unregister(registration) }
+                    continuation.resume()
+                }
+            } catch {
+                preconditionFailure("\(error)")
+            }
+        }
+    }
 }
 
 extension SpawnedChild {
     /// Reads all output, then reaps.
-    consuming func finish() -> Finished {
+    consuming func finish() async -> Finished {
+        let parts = parts()
         var finished = Finished()
         var bytes: [UInt8] = []
-        output.withRawValue { descriptor in
-            while true {
-                waitUntilReadable(descriptor)
-                var buffer = [UInt8](repeating: 0, count: 4096)
-                let count = unsafe read(descriptor, &buffer, buffer.count)
-                if count <= 0 { break }
-                bytes += buffer[..<count]
-            }
+        while true {
+            await waitUntilReadable(parts.output)
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = unsafe read(parts.output, &buffer, buffer.count)
+            if count <= 0 { break }
+            bytes += buffer[..<count]
         }
         finished.output = String(decoding: bytes, as: UTF8.self)
-        pidfd.withRawValue { descriptor in
-            waitUntilReadable(descriptor)
-            unsafe precondition(clinux_reap(descriptor, &finished.exit) == 1)
-        }
+        await waitUntilReadable(parts.pidfd)
+        unsafe precondition(clinux_reap(parts.pidfd, &finished.exit) == 1)
+        for descriptor in [parts.output, parts.pidfd, parts.socket] { close(descriptor) }
         return finished
     }
 }

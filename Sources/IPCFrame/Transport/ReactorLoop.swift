@@ -152,11 +152,10 @@ final class ReactorLoop {
             guard let work = pending.popFirst() else { return }
             switch work {
             case .job(let job):
-                // The runtime's own contract: each job it enqueued is run once.
-                unsafe job.runSynchronously(
-                    isolatedTo: reactor.asUnownedSerialExecutor(),
-                    taskExecutor: reactor.asUnownedTaskExecutor()
-                )
+                // Each job that the runtime enqueued is run once. As the serial executor only: were the thread also
+                // declared the task executor, then a task without that preference would be enqueued anew at each await
+                // from one method of an actor to another, and others would come between.
+                unsafe job.runSynchronously(on: reactor.asUnownedSerialExecutor())
             case .closure(let body):
                 body()
             }
