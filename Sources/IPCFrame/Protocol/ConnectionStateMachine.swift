@@ -11,7 +11,7 @@ package struct ConnectionStateMachine: ~Copyable {
         case child
     }
 
-    package enum Phase: Equatable {
+    package enum Phase: Equatable, CaseIterable {
         case awaitingHello
         case awaitingReady
         case awaitingWelcome

@@ -24,7 +24,7 @@ final class Stream {
 
 /// The body that this side sends.
 struct SendHalf {
-    enum State {
+    enum State: CaseIterable {
         /// Answerer, before its RESPONSE.
         case idle
         /// No verdict yet.
@@ -58,7 +58,7 @@ struct SendHalf {
 
 /// The body that this side receives.
 struct ReceiveHalf {
-    enum State {
+    enum State: CaseIterable {
         /// Opener, before RESPONSE.
         case awaitingResponse
         /// A verdict is owed.
