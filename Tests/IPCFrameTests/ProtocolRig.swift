@@ -59,6 +59,9 @@ final class Rig {
         }
     }
 
+    /// Lets go out what waits, as part of the step before.
+    func keepWriting() { collect() }
+
     private func collect(writing: Bool = true) {
         var busy = true
         while busy {

@@ -164,7 +164,7 @@ extension ConnectionStateMachine {
             try receiveRequest(id, payload)
             return
         }
-        guard isPeers ? id <= highestPeerID : id < nextID else {
+        guard isPeers ? id <= highestPeerID : id <= highestSentID else {
             throw ProtocolViolation(.badStream, detail: "no call with this id was opened")
         }
         guard let stream = streams[id] else { return }

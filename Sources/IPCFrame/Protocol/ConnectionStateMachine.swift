@@ -50,6 +50,8 @@ package struct ConnectionStateMachine: ~Copyable {
 
     var streams: [UInt64: Stream] = [:]
     var nextID: UInt64
+    /// The newest call whose REQUEST has gone out: the peer can know of none above.
+    var highestSentID: UInt64 = 0
     var highestPeerID: UInt64 = 0
     var openLocally: UInt32 = 0
     var openByPeer: UInt32 = 0
@@ -136,6 +138,7 @@ package struct ConnectionStateMachine: ~Copyable {
         guard let frame = out.popFirst(streams: streams) else { return nil }
         if frame.header.type == .request {
             unsentRequests -= 1
+            highestSentID = frame.header.stream
             sendWantedDrain()
         }
         if frame.header.type == .bye {
