@@ -79,6 +79,8 @@ final class Rig {
 
     // MARK: What the machine did
 
+    var hasOutput: Bool { machine.hasOutput }
+
     /// The names of the actions, as `deliver` or `forgotten`.
     var actionNames: [String] { actions.map(Rig.name) }
 

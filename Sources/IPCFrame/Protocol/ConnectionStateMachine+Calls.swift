@@ -91,7 +91,8 @@ extension ConnectionStateMachine {
             total: stream.send.sent, digestKind: stream.send.offer?.digest ?? .none, digest: digest, trailer: trailer)
         stream.queue.tellDroppedLogs(stream: id)
         enqueue(OutboundFrame(.end, stream: id, payload: Self.encoded { end.encode(into: &$0) }[...]), on: stream)
-        stream.send.state = stream.send.isAtOnce ? .ended : .untaken
+        // Of a body sent at once, and by an opener that has given up, no final CREDIT comes.
+        stream.send.state = stream.send.isAtOnce || stream.isCancelled ? .ended : .untaken
         if !stream.isLocal { endAnsweredRequest(stream) }
         forgetIfOver(stream)
     }
@@ -126,18 +127,16 @@ extension ConnectionStateMachine {
     package mutating func sendProgress(_ id: UInt64, _ progress: Progress) {
         guard let stream = streams[id], !stream.isLocal else { return }
         guard stream.send.state != .ended, stream.send.state != .untaken else { return }
-        let wasEmpty = stream.queue.isEmpty
         stream.queue.append(progress, stream: id)
-        if wasEmpty { out.schedule(id) }
+        out.schedule(stream)
     }
 
     /// Answerer: a line for the log.
     package mutating func sendLog(_ id: UInt64, _ line: LogLine) {
         guard let stream = streams[id], !stream.isLocal else { return }
         guard stream.send.state != .ended, stream.send.state != .untaken else { return }
-        let wasEmpty = stream.queue.isEmpty
         stream.queue.append(line, stream: id)
-        if wasEmpty { out.schedule(id) }
+        out.schedule(stream)
     }
 
     /// Opener: gives up the call, for whatever reason.
@@ -160,8 +159,9 @@ extension ConnectionStateMachine {
     /// The application wants the offered body.
     package mutating func accept(_ id: UInt64) {
         guard let stream = streams[id], stream.receive.state == .offered else { return }
-        guard !waitingAccepts.contains(id) else { return }
-        waitingAccepts.append(id)
+        guard !stream.receive.isAcceptWanted else { return }
+        stream.receive.isAcceptWanted = true
+        waitingAccepts.append(stream)
         serveWaitingAccepts()
     }
 
@@ -169,14 +169,22 @@ extension ConnectionStateMachine {
     package mutating func consume(_ id: UInt64, count: Int, isFlush: Bool = false) {
         guard let stream = streams[id] else { return }
         guard stream.receive.state == .receiving || stream.receive.state == .taking else { return }
+        precondition(
+            UInt64(count) <= stream.receive.received - stream.receive.consumed, "more consumed than received")
         stream.receive.consumed += UInt64(count)
-        precondition(stream.receive.consumed <= stream.receive.received, "more consumed than received")
-        guard !stream.receive.isAtOnce else { return }
-        let grew = stream.receive.state == .receiving
-            && budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: isFlush)
-        if grew || isFlush { out.appendCredit(stream) }
+        var isCreditDue = isFlush
+        if isFlush { stream.receive.flushedOffset = stream.receive.consumed }
+        if stream.receive.state == .taking {
+            budget.settle(&stream.receive)
+        } else if !stream.receive.isAtOnce {
+            // Who waits for a verdict comes before a larger window for one that has some.
+            budget.update(&stream.receive, maxChunk: limits.maxChunk)
+            serveWaitingAccepts()
+            if budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: isFlush) { isCreditDue = true }
+        }
+        serveWaitingAccepts()
+        if isCreditDue { out.appendCredit(stream) }
         checkControlBound()
-        serveStarved()
     }
 
     /// The application has the whole body and finds it right: completes the peer's send.

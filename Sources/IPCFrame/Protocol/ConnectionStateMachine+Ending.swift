@@ -44,16 +44,16 @@ extension ConnectionStateMachine {
         queueControl(.drain, payload: Self.encoded { Number(highestPeerID).encode(into: &$0) })
     }
 
-    /// The last frame, on the shell's answer to `.idle`.
+    /// The last frame, on the shell's answer to `.idle`. Ignored while a call is open.
     package mutating func bye(_ trailer: Trailer) {
-        guard !byeSent, phase == .open || phase == .closing || phase == .preparing else { return }
+        guard !byeSent, streams.isEmpty, phase == .open || phase == .closing || phase == .preparing else { return }
         byeSent = true
         queueControl(.bye, payload: Self.encoded { trailer.encode(into: &$0) })
     }
 
     /// Tells the shell, once, that BYE is due.
     mutating func checkIdle() {
-        guard drainReceived || byeReceived, !isIdleTold, streams.isEmpty, out.isEmpty else { return }
+        guard drainReceived || byeReceived, !isIdleTold, !byeSent, streams.isEmpty, out.isEmpty else { return }
         guard phase == .open || phase == .closing else { return }
         isIdleTold = true
         act(.idle)
@@ -64,9 +64,8 @@ extension ConnectionStateMachine {
     }
 
     mutating func enqueue(_ frame: OutboundFrame, on stream: Stream) {
-        let wasEmpty = stream.queue.isEmpty
         stream.queue.append(frame)
-        if wasEmpty { out.schedule(stream.id) }
+        out.schedule(stream)
     }
 
     mutating func sendReset(_ stream: Stream, _ reset: Halt) {
@@ -82,15 +81,16 @@ extension ConnectionStateMachine {
     /// Takes the stream out of every book.
     mutating func forget(_ stream: Stream) {
         guard streams.removeValue(forKey: stream.id) != nil else { return }
-        releaseBudget(stream)
-        waitingAccepts.removeAll { $0 == stream.id }
+        stream.isForgotten = true
+        out.unschedule(stream)
+        if stream.receive.isAcceptWanted { waitingAccepts.removeAll { $0 === stream } }
+        if stream.isLocal { openLocally -= 1 } else { openByPeer -= 1 }
+        act(.forgotten(stream.id))
         if stream.queue.hasUnsentRequest {
             unsentRequests -= 1
             sendWantedDrain()
         }
-        if stream.isLocal { openLocally -= 1 } else { openByPeer -= 1 }
-        act(.forgotten(stream.id))
-        serveWaitingAccepts()
+        releaseBudget(stream)
         checkIdle()
     }
 
@@ -98,16 +98,20 @@ extension ConnectionStateMachine {
     mutating func failStreams() {
         for stream in streams.values.sorted(by: { $0.id < $1.id }) {
             switch stream.receive.state {
-            case .awaitingResponse, .offered, .receiving:
+            // The answer is whole: only our own application is waited for.
+            case .taking where stream.isLocal: continue
+            case .awaitingResponse, .offered, .receiving, .taking:
                 if stream.isLocal {
                     act(.reset(stream.id, Halt(code: .draining, reason: "the peer said BYE before it answered")))
-                } else {
+                } else if !stream.isCancelled {
                     act(.cancel(stream.id, Halt(code: .cancelled, reason: "the peer said BYE")))
                 }
-                forget(stream)
-            case .taking where stream.send.state == .ended: break
-            case .taking, .discarding, .ended: forget(stream)
+            case .discarding, .ended:
+                if !stream.isLocal, !stream.isCancelled, stream.send.state != .ended {
+                    act(.cancel(stream.id, Halt(code: .cancelled, reason: "the peer said BYE")))
+                }
             }
+            forget(stream)
         }
     }
 
@@ -115,27 +119,19 @@ extension ConnectionStateMachine {
 
     mutating func releaseBudget(_ stream: Stream) {
         budget.close(&stream.receive)
-        serveStarved()
+        serveWaitingAccepts()
     }
 
     /// Accepts bodies in the order in which they were wanted, as far as the budget goes.
     mutating func serveWaitingAccepts() {
-        while let id = waitingAccepts.first, budget.admits(maxChunk: limits.maxChunk) {
+        while let stream = waitingAccepts.first, budget.admits(maxChunk: limits.maxChunk) {
             waitingAccepts.removeFirst()
-            guard let stream = streams[id], stream.receive.state == .offered else { continue }
+            stream.receive.isAcceptWanted = false
+            guard !stream.isForgotten, stream.receive.state == .offered else { continue }
             budget.open(&stream.receive, maxChunk: limits.maxChunk)
             stream.receive.state = .receiving
             let accept = Accept(limit: stream.receive.limit)
-            queueControl(.accept, stream: id, payload: Self.encoded { accept.encode(into: &$0) })
-        }
-    }
-
-    /// Gives what has become free to bodies whose sender is out of credit.
-    mutating func serveStarved() {
-        guard budget.bodies > 1, budget.held < budget.total else { return }
-        for stream in streams.values where stream.receive.state == .receiving && !stream.receive.isAtOnce {
-            guard stream.receive.limit == stream.receive.consumed else { continue }
-            if budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: true) { out.appendCredit(stream) }
+            queueControl(.accept, stream: stream.id, payload: Self.encoded { accept.encode(into: &$0) })
         }
     }
 }

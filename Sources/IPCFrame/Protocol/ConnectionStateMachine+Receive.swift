@@ -180,7 +180,7 @@ extension ConnectionStateMachine {
         try check(request.offer)
         guard !drainReceived else { throw unexpected("DRAIN received") }
         highestPeerID = id
-        guard !drainSent else {
+        guard !drainSent, !byeSent else {
             refuseAtOnce(id, Refuse(code: .draining, reason: "this side is draining; nothing was done"))
             return
         }

@@ -122,6 +122,15 @@ extension ConnectionStateMachine {
                 .creditExceeded, limit: stream.receive.limit, detail: "a chunk reaches offset \(reach)")
         }
         stream.receive.received = reach
+        if chunk.isFlush {
+            if chunk.rawCount == 0, stream.receive.flushOffset == reach {
+                // The same question again; the application answers it once, however often it is asked.
+                if stream.receive.flushedOffset == reach { out.appendCredit(stream) }
+                checkControlBound()
+                return
+            }
+            stream.receive.flushOffset = reach
+        }
         act(.deliver(stream.id, chunk))
     }
 
@@ -145,17 +154,19 @@ extension ConnectionStateMachine {
             throw .malformed("END has the digest \(end.digestKind), which was not offered")
         }
         stream.receive.state = .taking
+        budget.settle(&stream.receive)
+        serveWaitingAccepts()
         if stream.isLocal { endRequestHalf(stream) }
         act(.end(stream.id, end))
     }
 
     /// The answerer has ended the call: what is left of our request body is not wanted.
     private mutating func endRequestHalf(_ stream: Stream) {
-        switch stream.send.state {
-        case .offered, .sending:
+        let isUnfinished = stream.send.state == .offered || stream.send.state == .sending
+        // END may have been queued and not have gone out: the answerer would wait for it.
+        if isUnfinished || !stream.queue.isEmpty {
             stream.queue.removeAll()
             sendReset(stream, Halt(code: .stopped))
-        case .idle, .untaken, .ended: break
         }
         stream.send.state = .ended
     }
@@ -174,9 +185,12 @@ extension ConnectionStateMachine {
         let isAnswerToStop = stream.receive.state == .discarding && reset.code == .stopped
         releaseBudget(stream)
         stream.receive.state = .ended
-        if !isAnswerToStop { act(.cancel(stream.id, reset)) }
-        // The opener is gone from this call: nobody will take what END has told.
-        if stream.send.state == .untaken { stream.send.state = .ended }
+        if !isAnswerToStop {
+            stream.isCancelled = true
+            act(.cancel(stream.id, reset))
+            // The opener is gone from this call: nobody will take what END has told.
+            if stream.send.state == .untaken { stream.send.state = .ended }
+        }
         forgetIfOver(stream)
     }
 

@@ -58,7 +58,7 @@ package struct ConnectionStateMachine: ~Copyable {
 
     var budget: ReceiveBudget
     /// Bodies that the application wants and the budget has no room for yet.
-    var waitingAccepts: [UInt64] = []
+    var waitingAccepts: [Stream] = []
 
     var out = OutQueue()
     var unsentRequests = 0
@@ -74,6 +74,13 @@ package struct ConnectionStateMachine: ~Copyable {
 
     package init(role: Role, configuration: Configuration = Configuration()) {
         precondition(configuration.capabilities.limits.fault == nil, "limits must be in their ranges")
+        precondition(
+            configuration.receiveBudget >= UInt64(configuration.capabilities.limits.maxChunk),
+            "the receive budget must have room for one chunk")
+        var configuration = configuration
+        // None is always there.
+        configuration.capabilities.codecs |= 1
+        configuration.capabilities.digests |= 1
         self.role = role
         self.configuration = configuration
         phase = role == .parent ? .awaitingHello : .awaitingWelcome
@@ -133,9 +140,12 @@ package struct ConnectionStateMachine: ~Copyable {
     /// Whether a frame waits for the wire.
     package var hasOutput: Bool { !out.isEmpty }
 
-    /// The next frame for the wire, or nil.
+    /// The next frame for the wire, or nil. Taking one may bring new actions.
     package mutating func nextFrame() -> OutboundFrame? {
-        guard let frame = out.popFirst(streams: streams) else { return nil }
+        guard let frame = out.popFirst() else {
+            checkIdle()
+            return nil
+        }
         if frame.header.type == .request {
             unsentRequests -= 1
             highestSentID = frame.header.stream
@@ -159,6 +169,11 @@ package struct ConnectionStateMachine: ~Copyable {
         phase = .closed
         out.removeStreams()
         streams.removeAll()
+        waitingAccepts.removeAll()
+        budget = ReceiveBudget(total: budget.total, maxWindow: budget.maxWindow)
+        openLocally = 0
+        openByPeer = 0
+        unsentRequests = 0
         if case .violation(let violation) = end {
             out.removeAll()
             queueControl(.error, payload: Self.encoded { bytes in

@@ -5,7 +5,7 @@ struct OutQueue {
     private enum Control {
         case frame(OutboundFrame)
         /// A CREDIT with whatever the stream's offsets are when it goes out.
-        case credit(UInt64)
+        case credit(Stream)
         case pong
     }
 
@@ -14,11 +14,15 @@ struct OutQueue {
     private(set) var controlBytes = 0
     private var pongValue: UInt64?
     /// Streams with waiting frames, the next to go first.
-    private var turns: [UInt64] = []
+    private var turns: [Stream] = []
     private var turnsHead = 0
+    /// How many of the turns belong to streams that have been forgotten.
+    private var staleTurns = 0
     private var hasFailed = false
 
-    var isEmpty: Bool { controlHead == control.count && turnsHead == turns.count }
+    var isEmpty: Bool { controlHead == control.count && turns.count - turnsHead == staleTurns }
+    /// For tests: what the two queues keep.
+    var entryCount: Int { control.count + turns.count }
 
     /// Appends a frame that belongs to no stream and overtakes nothing but streams.
     mutating func append(_ frame: OutboundFrame) {
@@ -34,7 +38,7 @@ struct OutQueue {
     mutating func appendCredit(_ stream: Stream) {
         guard !hasFailed, !stream.receive.isCreditQueued else { return }
         stream.receive.isCreditQueued = true
-        control.append(.credit(stream.id))
+        control.append(.credit(stream))
         controlBytes += FrameHeader.byteCount + 16
     }
 
@@ -47,25 +51,42 @@ struct OutQueue {
         pongValue = value
     }
 
-    /// Gives `stream` a turn; call after something was put into its empty queue.
-    mutating func schedule(_ stream: UInt64) {
-        guard !hasFailed else { return }
+    /// Gives `stream` a turn, if it has none; call after something was put into its queue.
+    mutating func schedule(_ stream: Stream) {
+        guard !hasFailed, !stream.isScheduled else { return }
+        stream.isScheduled = true
         turns.append(stream)
     }
 
-    mutating func popFirst(streams: [UInt64: Stream]) -> OutboundFrame? {
-        while let next = popControl(streams: streams) {
+    /// Call when `stream` has been forgotten: its turn, if it has one, is no output any more.
+    mutating func unschedule(_ stream: Stream) {
+        guard stream.isScheduled else { return }
+        staleTurns += 1
+        guard staleTurns > 64, staleTurns * 2 > turns.count - turnsHead else { return }
+        turns.removeFirst(turnsHead)
+        turns.removeAll { $0.isForgotten }
+        turnsHead = 0
+        staleTurns = 0
+    }
+
+    mutating func popFirst() -> OutboundFrame? {
+        while let next = popControl() {
             if let frame = next { return frame }
         }
         while turnsHead < turns.count {
-            let id = turns[turnsHead]
+            let stream = turns[turnsHead]
             turnsHead += 1
             if turnsHead > 64, turnsHead * 2 > turns.count {
                 turns.removeFirst(turnsHead)
                 turnsHead = 0
             }
-            guard let stream = streams[id], let frame = stream.queue.popFirst() else { continue }
-            if !stream.queue.isEmpty { turns.append(id) }
+            stream.isScheduled = false
+            guard !stream.isForgotten else {
+                staleTurns -= 1
+                continue
+            }
+            guard let frame = stream.queue.popFirst() else { continue }
+            if !stream.queue.isEmpty { schedule(stream) }
             return frame
         }
         turns.removeAll(keepingCapacity: true)
@@ -74,7 +95,7 @@ struct OutQueue {
     }
 
     /// The outer nil: no control frame waits. The inner: this one has become pointless.
-    private mutating func popControl(streams: [UInt64: Stream]) -> OutboundFrame?? {
+    private mutating func popControl() -> OutboundFrame?? {
         guard controlHead < control.count else {
             control.removeAll(keepingCapacity: true)
             controlHead = 0
@@ -90,13 +111,13 @@ struct OutQueue {
         case .frame(let frame):
             controlBytes -= frame.byteCount
             return frame
-        case .credit(let id):
+        case .credit(let stream):
             controlBytes -= FrameHeader.byteCount + 16
-            guard let stream = streams[id] else { return .some(nil) }
             stream.receive.isCreditQueued = false
+            guard !stream.isForgotten else { return .some(nil) }
             let credit = Credit(consumed: stream.receive.consumed, limit: stream.receive.limit)
             return OutboundFrame(
-                .credit, stream: id, payload: ConnectionStateMachine.encoded { credit.encode(into: &$0) }[...])
+                .credit, stream: stream.id, payload: ConnectionStateMachine.encoded { credit.encode(into: &$0) }[...])
         case .pong:
             controlBytes -= FrameHeader.byteCount + 8
             let value = pongValue ?? 0
@@ -109,6 +130,7 @@ struct OutQueue {
     mutating func removeStreams() {
         turns.removeAll()
         turnsHead = 0
+        staleTurns = 0
     }
 
     mutating func removeAll() {

@@ -11,6 +11,11 @@ final class Stream {
     var receive: ReceiveHalf
     /// Frames that wait for the wire, in their order.
     var queue = StreamQueue()
+    /// Has its place among the turns of ``OutQueue``.
+    var isScheduled = false
+    var isForgotten = false
+    /// Answerer: the opener has given up the call and waits for its end only.
+    var isCancelled = false
 
     init(id: UInt64, isLocal: Bool, send: SendHalf, receive: ReceiveHalf) {
         self.id = id
@@ -82,6 +87,13 @@ struct ReceiveHalf {
     var limit: UInt64 = 0
     /// What this body holds of the connection's receive budget.
     var held: UInt64 = 0
+    /// Whether the budget counts this body.
+    var isBudgeted = false
+    /// The application wants the body, and the budget has had no room for it yet.
+    var isAcceptWanted = false
+    /// Where the newest chunk with FLUSH ended, and the newest that the application has answered.
+    var flushOffset: UInt64?
+    var flushedOffset: UInt64?
     /// A CREDIT waits in the queue; it will carry the newest values.
     var isCreditQueued = false
 
