@@ -159,15 +159,41 @@ import Testing
     func byeLeavesAWholeAnswerToItsApplication(_ role: ConnectionStateMachine.Role) throws {
         let scene = try #require(try ReceiveScenes(role).scenes("opener", "taking").first)
         scene.rig.feed(.bye)
-        #expect(scene.rig.actions.isEmpty)
+        #expect(scene.rig.actionNames == ["forgotten", "idle"])
         scene.rig.perform { machine in
             machine.consume(scene.id, count: 5)
             machine.take(scene.id)
         }
-        #expect(scene.rig.actionNames == ["forgotten", "idle"])
-        scene.rig.perform { $0.bye(Trailer()) }
-        scene.rig.perform { $0.receiveEndOfFile(duringFrame: false) }
-        #expect(scene.rig.end == .orderly)
+        #expect(scene.rig.actions.isEmpty && scene.rig.frames.isEmpty)
+    }
+
+    @Test func theEndOfFileAfterByeDoesNotKeepOurOwnBye() {
+        let rig = Rig.open(.parent)
+        rig.feed(.bye)
+        rig.perform { $0.receiveEndOfFile(duringFrame: false) }
+        rig.perform { $0.receiveEndOfFile(duringFrame: false) }
+        #expect(rig.end == nil)
+        rig.perform { $0.bye(Trailer()) }
+        #expect(rig.frameTypes == [.bye])
+        #expect(rig.actionNames == ["shutdownWrite", "close"])
+        #expect(rig.end == .orderly)
+    }
+
+    @Test func byesThatCrossAreBothSent() {
+        let rig = Rig.open(.child)
+        rig.feed(.drain, payload: Sample.number(0))
+        rig.perform(writing: false) { $0.bye(Trailer()) }
+        rig.feed(.bye)
+        #expect(rig.frameTypes == [.bye])
+        #expect(rig.actionNames == ["shutdownWrite"])
+    }
+
+    @Test func aPeerThatIsGoneAfterItsByeHasEndedInOrder() {
+        let rig = Rig.open(.parent)
+        rig.feed(.bye)
+        rig.perform { $0.writeFailed() }
+        rig.perform { $0.receiveEndOfFile(duringFrame: false) }
+        #expect(rig.end == .orderly)
     }
 
     @Test func endOfFileWithoutByeMeansThatThePeerVanished() {

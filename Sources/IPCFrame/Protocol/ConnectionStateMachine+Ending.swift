@@ -94,22 +94,22 @@ extension ConnectionStateMachine {
         checkIdle()
     }
 
-    /// BYE came: whatever still waits for the peer will not get it.
+    /// BYE came: the peer answers nothing more, and nothing that waits to be sent is of use to it.
     mutating func failStreams() {
+        // Our own BYE may be waiting already.
+        if !byeSent { out.removeAll() }
         for stream in streams.values.sorted(by: { $0.id < $1.id }) {
+            let isWaiting: Bool
             switch stream.receive.state {
-            // The answer is whole: only our own application is waited for.
-            case .taking where stream.isLocal: continue
-            case .awaitingResponse, .offered, .receiving, .taking:
-                if stream.isLocal {
-                    act(.reset(stream.id, Halt(code: .draining, reason: "the peer said BYE before it answered")))
-                } else if !stream.isCancelled {
-                    act(.cancel(stream.id, Halt(code: .cancelled, reason: "the peer said BYE")))
-                }
-            case .discarding, .ended:
-                if !stream.isLocal, !stream.isCancelled, stream.send.state != .ended {
-                    act(.cancel(stream.id, Halt(code: .cancelled, reason: "the peer said BYE")))
-                }
+            // The answer is whole: its application has it, or will take it from what has been delivered.
+            case .taking where stream.isLocal: isWaiting = false
+            case .awaitingResponse, .offered, .receiving, .taking: isWaiting = true
+            case .discarding, .ended: isWaiting = !stream.isLocal && stream.send.state != .ended
+            }
+            if isWaiting, stream.isLocal {
+                act(.reset(stream.id, Halt(code: .draining, reason: "the peer said BYE before it answered")))
+            } else if isWaiting, !stream.isCancelled {
+                act(.cancel(stream.id, Halt(code: .cancelled, reason: "the peer said BYE")))
             }
             forget(stream)
         }

@@ -67,6 +67,10 @@ package struct ConnectionStateMachine: ~Copyable {
     var drainReceived = false
     var byeReceived = false
     var byeSent = false
+    /// BYE has been handed to the wire.
+    var isOutputOver = false
+    /// The end of the file has come after the peer's BYE.
+    var isInputOver = false
     var isIdleTold = false
 
     private var actions: [MachineAction] = []
@@ -153,7 +157,9 @@ package struct ConnectionStateMachine: ~Copyable {
         }
         if frame.header.type == .bye {
             out.fail()
+            isOutputOver = true
             act(.shutdownWrite)
+            closeIfOver()
         }
         if let stream = streams[frame.header.stream] {
             unblock(stream)
@@ -183,9 +189,20 @@ package struct ConnectionStateMachine: ~Copyable {
         act(.close(end))
     }
 
-    /// The peer's side of the socket is closed.
+    /// The peer has shut down its writing half, or is gone. May be called again.
+    ///
+    /// After BYE it is no reason to be silent: the connection is over when our own BYE has been handed to the wire.
     package mutating func receiveEndOfFile(duringFrame: Bool) {
-        close(phase == .closing && !duringFrame ? .orderly : .peerVanished(duringFrame: duringFrame))
+        guard phase == .closing, !duringFrame else {
+            close(.peerVanished(duringFrame: duringFrame))
+            return
+        }
+        isInputOver = true
+        closeIfOver()
+    }
+
+    private mutating func closeIfOver() {
+        if isInputOver, isOutputOver { close(.orderly) }
     }
 
     /// The handshake's time is over.
@@ -199,6 +216,8 @@ package struct ConnectionStateMachine: ~Copyable {
     /// A write failed: nothing more can be sent, but the peer's last words are still to be read.
     package mutating func writeFailed() {
         out.fail()
+        isOutputOver = true
+        closeIfOver()
     }
 
     /// This side gives up.

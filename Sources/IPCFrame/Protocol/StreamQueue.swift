@@ -31,6 +31,7 @@ struct StreamQueue {
     private(set) var chunks = 0
 
     var isEmpty: Bool { frames.isEmpty }
+    var count: Int { frames.count }
     var hasUnsentRequest: Bool { frames.first?.header.type == .request }
 
     mutating func append(_ frame: OutboundFrame) {

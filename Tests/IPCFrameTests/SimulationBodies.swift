@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+@testable import IPCFrame
+
+/// What bodies consist of: a byte depends on the body and on its offset.
+enum SimulatedContent {
+    static let length = 1 << 17
+    static let bytes: [UInt8] = (0..<length).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 7) }
+
+    static func slice(_ salt: UInt64, _ offset: UInt64, _ count: Int) -> ArraySlice<UInt8> {
+        let start = Int((salt &* 977 &+ offset) % UInt64(length - 8_192))
+        return bytes[start..<start + count]
+    }
+}
+
+/// A body that an application sends.
+struct OutboundScript {
+    let total: UInt64
+    let offer: Offer
+    let salt: UInt64
+    private(set) var sent: UInt64 = 0
+    var consumed: UInt64 = 0
+    var isTaken = false
+    var isOver = false
+    /// Waits until the peer has consumed this much.
+    private var flushGoal: UInt64?
+    /// The machine said that there is no room, or no verdict; it will tell.
+    var isBlocked: Bool
+
+    init(_ random: inout SeededRandom, salt: UInt64, initialCredit: UInt32) {
+        let credit = Int(initialCredit)
+        total = UInt64(
+            random.pick([0, 1, max(0, credit - 1), credit, credit + 1, random.below(9_000), random.below(60_000)]))
+        offer = Offer(
+            size: random.once(in: 3) ? nil : total, codec: random.once(in: 2) ? .zlib : .none,
+            digest: random.once(in: 2) ? .crc32 : .none, isHeld: random.once(in: 4))
+        self.salt = salt
+        isBlocked = !offer.isSentAtOnce(initialCredit: initialCredit)
+    }
+
+    /// Sends the next piece, or END.
+    mutating func step(
+        _ id: UInt64, _ machine: inout ConnectionStateMachine, _ random: inout SeededRandom
+    ) throws -> Bool {
+        guard !isOver, !isBlocked, machine.isSending(id) else { return false }
+        if let flushGoal {
+            guard consumed >= flushGoal else { return false }
+            self.flushGoal = nil
+        }
+        guard sent < total else {
+            isOver = true
+            machine.sendEnd(id, digest: offer.digest == .none ? 0 : 7, trailer: Trailer())
+            return true
+        }
+        let window = machine.sendWindow(id)
+        guard window > 0 else {
+            isBlocked = true
+            return false
+        }
+        let most = Int(min(UInt64(window), total - sent))
+        let count = random.once(in: 3) ? 1 + random.below(most) : most
+        let isFlush = random.once(in: 8)
+        if offer.codec == .zlib, random.once(in: 2) {
+            // It stands for a zlib stream; what it inflates to is told by where it starts.
+            let bytes = Sample.encoded { bytes in
+                bytes.appendLittleEndian(UInt32(count))
+                bytes.appendLittleEndian(sent)
+            }
+            machine.send(Chunk(compressed: bytes[...], rawCount: count, isFlush: isFlush), on: id)
+        } else {
+            machine.send(Chunk(stored: SimulatedContent.slice(salt, sent, count), isFlush: isFlush), on: id)
+        }
+        sent += UInt64(count)
+        if isFlush { flushGoal = sent }
+        if isFlush, random.once(in: 4), machine.sendWindow(id) > 0 {
+            machine.send(Chunk(stored: [], isFlush: true), on: id)
+        }
+        return true
+    }
+}
+
+/// A body that an application receives.
+struct InboundScript {
+    let offer: Offer
+    let salt: UInt64
+    private var waiting: [(count: Int, isFlush: Bool)] = []
+    private var received: UInt64 = 0
+    private(set) var isWhole = false
+    private var isAcceptAsked = false
+    private(set) var isTaken = false
+    var isOver = false
+
+    init(_ offer: Offer, salt: UInt64) {
+        self.offer = offer
+        self.salt = salt
+    }
+
+    /// The machine delivers: it must be the next piece.
+    mutating func deliver(_ chunk: Chunk) throws {
+        try hold(!isOver && !isWhole, "a chunk for a body that is over")
+        if chunk.isCompressed {
+            let start = Array(chunk.bytes).span.littleEndian64(at: 4)
+            try hold(start == received, "a chunk of offset \(start) where \(received) is next")
+        } else {
+            let expected = SimulatedContent.slice(salt, received, chunk.rawCount)
+            try hold(Array(expected) == Array(chunk.bytes), "a chunk at \(received) has other bytes than were sent")
+        }
+        received += UInt64(chunk.rawCount)
+        waiting.append((chunk.rawCount, chunk.isFlush))
+    }
+
+    mutating func end(_ end: End) throws {
+        try hold(!isOver && !isWhole && end.total == received, "END of \(end.total) after \(received)")
+        try hold(offer.size == nil || offer.size == received, "a body of \(received) that was offered otherwise")
+        isWhole = true
+    }
+
+    /// Wants the body, takes a piece of it, or is done with it.
+    mutating func step(
+        _ id: UInt64, _ machine: inout ConnectionStateMachine, _ random: inout SeededRandom
+    ) -> Bool {
+        guard !isOver else { return false }
+        if !isAcceptAsked, !machine.isSentAtOnce(offer) {
+            isAcceptAsked = true
+            machine.accept(id)
+            return true
+        }
+        if let first = waiting.first {
+            let count = random.once(in: 3) ? random.below(first.count + 1) : first.count
+            if count == first.count { waiting.removeFirst() } else { waiting[0].count -= count }
+            machine.consume(id, count: count, isFlush: first.isFlush && count == first.count)
+            return true
+        }
+        guard isWhole else { return false }
+        isTaken = true
+        isOver = true
+        machine.take(id)
+        return true
+    }
+}
