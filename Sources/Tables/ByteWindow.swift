@@ -18,8 +18,9 @@ struct ByteWindow: ~Copyable {
     /// Unconsumed bytes.
     var count: Int { end - start }
 
-    /// Where the unconsumed bytes begin. Valid until the next `append`.
+    /// Where the unconsumed bytes begin.
     ///
+    /// Valid until the next `append`.
     /// The scanners read and write below `count` only; a raw pointer keeps their inner loops free of bookkeeping.
     @unsafe var base: UnsafeMutablePointer<UInt8> {
         // `storage` is never empty, hence the base address is never nil.
@@ -28,7 +29,7 @@ struct ByteWindow: ~Copyable {
 
     /// Adds bytes behind those that are there.
     mutating func append(_ bytes: Span<UInt8>) {
-        if storage.count - end < bytes.count { makeRoom(for: bytes.count) }
+        if unsafe storage.count - end < bytes.count { makeRoom(for: bytes.count) }
         // Within bounds: the line above left room for `bytes.count`.
         unsafe bytes.withUnsafeBufferPointer { source in
             guard let from = source.baseAddress else { return }
@@ -46,16 +47,16 @@ struct ByteWindow: ~Copyable {
 
     private mutating func makeRoom(for extra: Int) {
         let kept = count
-        var target = storage
-        if kept + extra > storage.count {
-            var capacity = storage.count
+        var target = unsafe storage
+        if unsafe kept + extra > storage.count {
+            var capacity = unsafe storage.count
             while capacity < kept + extra { capacity *= 2 }
             unsafe target = .allocate(capacity: capacity)
         }
         // Regions may overlap when nothing was allocated: `update` is a memmove.
         let from = unsafe base
         unsafe target.baseAddress.unsafelyUnwrapped.update(from: from, count: kept)
-        if target.count != storage.count {
+        if unsafe target.count != storage.count {
             unsafe storage.deallocate()
             unsafe storage = target
         }

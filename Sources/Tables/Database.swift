@@ -16,9 +16,9 @@ final class Database {
     private let waiter: LockWaiter
     private var isClosed = false
 
-    /// Opens `path`, which must exist; read-only if the file's permissions leave nothing else.
+    /// Opens `path`, which must exist, with the SQLite file layer `vfs`, nil being the usual one.
     ///
-    /// - Parameter vfs: the name of the SQLite file layer to use; nil for the usual one.
+    /// Opens it read-only if the file's permissions leave nothing else.
     init(path: String, name: String, vfs: String? = nil, interrupter: Interrupter) throws(TableError) {
         self.name = name
         self.interrupter = interrupter

@@ -16,7 +16,7 @@ package final class Interrupter: Sendable {
 
     init() {}
 
-    /// Stops the work; it ends with the error `cancelled`. Work that has been committed is not undone.
+    /// Stops the work, which ends with the error `cancelled`; what has been committed is not undone.
     package func interrupt() {
         isRaised.store(true, ordering: .relaxed)
         connection.withLock { handle in

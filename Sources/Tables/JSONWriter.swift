@@ -19,6 +19,9 @@ struct JSONWriter {
         return first
     }
 
+    /// Forgets what was written, keeping the room for more.
+    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
     mutating func raw(_ text: StaticString) {
         // A static string's bytes are always there.
         unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
@@ -35,20 +38,22 @@ struct JSONWriter {
     @unsafe mutating func string(_ text: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
         if let base = text.baseAddress, unsafe UTF8Check.firstInvalid(base, count: text.count) != nil {
-            escape(Array(unsafe String(decoding: text, as: UTF8.self).utf8).span)
+            var repaired = unsafe String(decoding: text, as: UTF8.self)
+            repaired.withUTF8 { unsafe escape($0) }
         } else {
-            unsafe escape(text.span)
+            unsafe escape(text)
         }
         bytes.append(UInt8(ascii: "\""))
     }
 
-    private mutating func escape(_ text: Span<UInt8>) {
+    @unsafe private mutating func escape(_ text: UnsafeBufferPointer<UInt8>) {
+        // Whole runs are copied: bytes that must be escaped are rare.
+        var run = 0
         for index in text.indices {
-            let byte = text[index]
-            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
-                bytes.append(byte)
-                continue
-            }
+            let byte = unsafe text[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[run..<index]))
+            run = index + 1
             bytes.append(UInt8(ascii: "\\"))
             switch byte {
             case 0x08: bytes.append(UInt8(ascii: "b"))
@@ -63,9 +68,20 @@ struct JSONWriter {
             default: bytes.append(byte)
             }
         }
+        unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[run...]))
     }
 
     private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Writes a row as an object; `labels` are the columns' names with their colons.
+    mutating func object(_ labels: [[UInt8]], _ row: Statement, _ position: (Int) -> Int) {
+        for column in labels.indices {
+            bytes.append(column == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            bytes.append(contentsOf: labels[column])
+            value(row, position(column))
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
 
     /// Writes a value of a row: text as a string, numbers as numbers, NULL as null, a blob as SQL's `x'…'` in a string.
     mutating func value(_ row: Statement, _ column: Int) {
@@ -87,7 +103,7 @@ struct JSONWriter {
 
 /// Reals as text that reads back as the same real.
 enum RealText {
-    /// The shortest such text. An infinity, which JSON has not, is written as a number that is out of range.
+    /// The shortest such text; an infinity, which JSON has not, becomes a number that is out of range.
     static func text(_ value: Double) -> String {
         if value.isInfinite { return value < 0 ? "-9e999" : "9e999" }
         return value.description

@@ -2,8 +2,9 @@
 
 internal import Glibc
 
-/// Reads one flat JSON object a line. The first object names the columns; every other has the same, in any order.
+/// Reads one flat JSON object a line.
 ///
+/// The first object names the columns; every other has the same, in any order.
 /// Strings are decoded with all their escapes. A number is kept as its text. `true`, `false` and `null` keep their
 /// kind; see ``TableImport`` for what becomes of them. Objects and arrays as values are refused. Lines that hold
 /// white space only are passed over.

@@ -55,7 +55,7 @@ final class ResultStream {
             writer.value(rows, key)
             if changes == .full {
                 writer.raw(",\"after\":")
-                writeRow { $0 }
+                writer.object(labels, rows) { $0 }
             }
             writer.raw("}\n")
             return
@@ -70,22 +70,13 @@ final class ResultStream {
         if changes == .full {
             if change.kind != .new {
                 writer.raw(",\"before\":")
-                writeRow { change.before($0) }
+                writer.object(labels, rows) { change.before($0) }
             }
             if change.kind != .deleted {
                 writer.raw(",\"after\":")
-                writeRow { change.keepsNull($0) ? change.before($0) : change.after($0) }
+                writer.object(labels, rows) { change.keepsNull($0) ? change.before($0) : change.after($0) }
             }
         }
         writer.raw("}\n")
-    }
-
-    private func writeRow(_ position: (Int) -> Int) {
-        for column in labels.indices {
-            if column == 0 { writer.raw("{") } else { writer.raw(",") }
-            writer.raw(labels[column])
-            writer.value(rows, position(column))
-        }
-        writer.raw("}")
     }
 }

@@ -14,7 +14,7 @@ final class TextDecoder: ByteSink {
     /// White space that may come before the first byte that tells the format.
     private static let longestPrefix = 4096
 
-    /// - Parameter begin: called once, when the format is known; makes the stage that comes next.
+    /// A decoder that calls `begin` once, when the format is known, to make the stage that comes next.
     init(isLatin1: Bool, format: TableFormat?, begin: @escaping (TableFormat) throws(TableError) -> any ByteSink) {
         self.isLatin1 = isLatin1
         stated = format
