@@ -42,9 +42,15 @@ package final class CSVReader: RecordReader {
     /// The first of the empty lines since the last record, if there are any.
     private var emptyLine: UInt64?
 
+    private let maximumRecordBytes: Int
+
     /// A reader for fields separated by `delimiter`.
-    package init(delimiter: UInt8 = UInt8(ascii: ",")) {
+    package init(
+        delimiter: UInt8 = UInt8(ascii: ","),
+        maximumRecordBytes: Int = RecordLimits.recordBytes
+    ) {
         self.delimiter = delimiter
+        self.maximumRecordBytes = maximumRecordBytes
     }
 
     @unsafe package var recordBase: UnsafePointer<UInt8> { unsafe UnsafePointer(window.base) }
@@ -169,15 +175,14 @@ package final class CSVReader: RecordReader {
                 return .record
             }
         }
-        guard at <= RecordLimits.recordBytes else { throw tooLong() }
+        guard at <= maximumRecordBytes else { throw tooLong() }
         guard isFinished else { return .needsMore }
         return try scanEnd(at)
     }
 
     private func tooLong() -> TableError {
-        let megabytes = RecordLimits.recordBytes >> 20
         let hint = isQuoted ? "; is the quote of line \(quoteLine) never closed?" : ""
-        return TableError(.badData, "the row is longer than \(megabytes) MiB\(hint)", line: line)
+        return TableError(.badData, "the row is longer than \(maximumRecordBytes) bytes\(hint)", line: line)
     }
 
     /// Takes the byte after an unquoted field; true at the end of the record.

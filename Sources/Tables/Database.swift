@@ -57,6 +57,18 @@ final class Database {
         guard code == SQLITE_OK else { throw error(code, "run") }
     }
 
+    /// The first column of the first row of a statement that SQLite does not itself wait for locks with.
+    func textWaiting(_ sql: String) throws(TableError) -> String? {
+        let deadline = LockWaiter.now() + Self.lockPatience
+        while true {
+            do throws(TableError) {
+                return try text(sql)
+            } catch  where error.code == .tryAgain && LockWaiter.now() < deadline && !interrupter.isInterrupted {
+                usleep(2_000)
+            }
+        }
+    }
+
     /// Compiles one statement.
     func prepare(_ sql: String) throws(TableError) -> Statement {
         waiter.restart()
@@ -177,7 +189,7 @@ private final class LockWaiter {
 
     func restart() { deadline = Self.now() + Database.lockPatience }
 
-    private static func now() -> UInt64 {
+    static func now() -> UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

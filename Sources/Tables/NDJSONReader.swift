@@ -20,8 +20,12 @@ package final class NDJSONReader: RecordReader {
     private var delivered = 0
     private var parser = JSONObjectParser()
 
+    private let maximumRecordBytes: Int
+
     /// A reader that has seen nothing yet.
-    package init() {}
+    package init(maximumRecordBytes: Int = RecordLimits.recordBytes) {
+        self.maximumRecordBytes = maximumRecordBytes
+    }
 
     @unsafe package var recordBase: UnsafePointer<UInt8> { unsafe UnsafePointer(window.base) }
 
@@ -61,9 +65,8 @@ package final class NDJSONReader: RecordReader {
             return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(window.base)
         }
         searched = end
-        guard end <= RecordLimits.recordBytes else {
-            let megabytes = RecordLimits.recordBytes >> 20
-            throw TableError(.badData, "the line is longer than \(megabytes) MiB", line: line + 1)
+        guard end <= maximumRecordBytes else {
+            throw TableError(.badData, "the line is longer than \(maximumRecordBytes) bytes", line: line + 1)
         }
         return isFinished && end > 0 ? end : nil
     }

@@ -317,7 +317,7 @@ package final class TableImport {
 
     private func switchToLog(_ database: Database) throws(TableError) {
         guard let former = try database.text("PRAGMA main.journal_mode"), former != "wal" else { return }
-        let mode = try database.text("PRAGMA main.journal_mode = WAL")
+        let mode = try database.textWaiting("PRAGMA main.journal_mode = WAL")
         guard mode == "wal" else {
             notes.append(
                 "the database '\(options.database)' cannot have a write-ahead log where it lies; "
