@@ -21,26 +21,28 @@ final class HiddenFile {
     private static let temporary: CInt = 0o20_000_000 | O_DIRECTORY
 
     /// Creates the file beside `target`, where nothing may be yet.
-    init(beside target: String) throws(TableError) {
+    ///
+    /// With `isNamed`, goes about it as where the file system knows no files without a name.
+    init(beside target: String, isNamed: Bool = false) throws(TableError) {
         let slash = target.utf8.lastIndex(of: UInt8(ascii: "/"))
         let directory = slash.map { String(target[..<$0]) + "/" } ?? "./"
         self.target = target
         self.directory = directory
-        let hidden = unsafe open(directory, Self.temporary | O_RDWR | O_CLOEXEC, 0o644)
+        let hidden = isNamed ? -1 : unsafe open(directory, Self.temporary | O_RDWR | O_CLOEXEC, 0o644)
         if hidden >= 0, DescriptorLayer.isRegistered {
             descriptor = hidden
             path = "\(hidden)"
             vfs = DescriptorLayer.name
-            isNamed = false
+            self.isNamed = false
             return
         }
         let cause = errno
         if hidden >= 0 { close(hidden) }
-        guard hidden >= 0 || [EOPNOTSUPP, EISDIR, EINVAL].contains(cause) else {
+        guard isNamed || hidden >= 0 || [EOPNOTSUPP, EISDIR, EINVAL].contains(cause) else {
             throw Self.cannotCreate(target, cause)
         }
         vfs = nil
-        isNamed = true
+        self.isNamed = true
         let base = slash.map { String(target[target.index(after: $0)...]) } ?? target
         var (named, attempt) = ("", 0)
         var opened: CInt
@@ -74,13 +76,24 @@ final class HiddenFile {
             unsafe isNamed
             ? link(path, target)
             : linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, target, AT_SYMLINK_FOLLOW)
+        if code != 0, isNamed, [EPERM, EOPNOTSUPP, ENOSYS].contains(errno), unsafe access(target, F_OK) != 0 {
+            // A file system without hard links: moving the file is the next best thing.
+            guard unsafe rename(path, target) == 0 else { throw Self.cannotCreate(target, errno) }
+            return syncDirectory()
+        }
         guard code == 0 else {
             guard errno == EEXIST else { throw Self.cannotCreate(target, errno) }
             throw TableError(.tryAgain, "'\(target)' was created by somebody else meanwhile; nothing was changed")
         }
+        syncDirectory()
+    }
+
+    /// Makes the name durable.
+    ///
+    /// It is there for everybody already; only a power failure in this instant could still take it away.
+    private func syncDirectory() {
         let parent = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard parent >= 0 else { return }
-        // The name is there for everybody now; only a power failure in this instant could still take it away.
         fsync(parent)
         close(parent)
     }

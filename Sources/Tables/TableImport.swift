@@ -21,12 +21,13 @@ package final class TableImport {
     /// Stops the import from another thread.
     package let interrupter = Interrupter()
     /// What the user should hear of, beside the result.
-    package private(set) var notes: [String] = []
+    package var notes: [String] { target?.notes ?? lastNotes }
     /// Rows staged so far.
-    package var rowsRead: UInt64 { staging?.rows ?? 0 }
+    package private(set) var rowsRead: UInt64 = 0
     /// The difference; complete after `begin`.
     package private(set) var summary = ChangeCounts()
 
+    private var lastNotes: [String] = []
     private let options: ImportOptions
     private var phase = Phase.idle
     private var failure: TableError?
@@ -35,11 +36,7 @@ package final class TableImport {
     private var reader: (any RecordReader)?
     private var staging: Staging?
     private var result: ResultStream?
-    private var database: Database?
-    private var hidden: HiddenFile?
-    private var existing: TableSchema?
-    /// The journal mode to go back to if nothing comes of it.
-    private var formerJournalMode: String?
+    private var target: ImportTarget?
 
     /// An import that has done nothing yet.
     package init(options: ImportOptions) {
@@ -57,7 +54,7 @@ package final class TableImport {
         }
         try guarded { () throws(TableError) in
             try interrupter.check()
-            try open()
+            target = try ImportTarget(options, interrupter: interrupter)
             input = GzipReader(
                 isRequired: options.requiresGzip,
                 next: TextDecoder(isLatin1: options.isLatin1, format: options.format) {
@@ -101,10 +98,16 @@ package final class TableImport {
         try guarded { () throws(TableError) in
             precondition(phase == .staged, "the delivery is not complete")
             try interrupter.check()
-            guard let staging, let database else { return }
-            let difference = try options.applies ? change(staging, database) : compare(staging, database)
+            guard let staging, let target else { return }
+            try target.begin()
+            let difference = try options.applies ? change(staging, target) : compare(staging, target)
             if options.changes != .none {
-                result = try ResultStream(staging, difference: difference, changes: options.changes, in: database)
+                result = try ResultStream(
+                    staging,
+                    difference: difference,
+                    changes: options.changes,
+                    in: target.database
+                )
             }
             phase = .open
         }
@@ -130,10 +133,10 @@ package final class TableImport {
             precondition(phase == .open, "there is nothing to commit before begin")
             try interrupter.check()
             result = nil
-            if options.applies { try publish() }
+            staging = nil
+            if options.applies { try target?.publish() }
             phase = .ended
         }
-        formerJournalMode = nil
         release()
     }
 
@@ -165,50 +168,11 @@ package final class TableImport {
         staging = nil
         reader = nil
         input = nil
-        if let database {
-            // Best effort: closing the connection undoes an open transaction anyhow.
-            database.setPatient(false)
-            if database.isInTransaction { try? database.execute("ROLLBACK") }
-            if let formerJournalMode { try? database.execute("PRAGMA main.journal_mode = \(formerJournalMode)") }
-        }
-        formerJournalMode = nil
-        database = nil
-        hidden = nil
+        lastNotes = notes
+        target = nil
     }
 
-    // MARK: Opening
-
-    private func open() throws(TableError) {
-        switch try DatabaseFile.inspect(options.database) {
-        case .present(let path):
-            let database = try Database(path: path, name: options.database, interrupter: interrupter)
-            self.database = database
-            existing = try TableSchema.read(options.table, in: database)
-            guard try database.text("PRAGMA encoding") == "UTF-8" else {
-                throw TableError(.config, "the database '\(options.database)' is UTF-16; only UTF-8 is supported")
-            }
-            guard !options.applies || !database.isReadOnly else {
-                throw TableError(.noPermission, "the database '\(options.database)' may not be written")
-            }
-        case .absent(let path) where options.applies:
-            let hidden = try HiddenFile(beside: path)
-            self.hidden = hidden
-            let database = try Database(
-                path: hidden.path,
-                name: options.database,
-                vfs: hidden.vfs,
-                interrupter: interrupter
-            )
-            self.database = database
-            // Nobody else can see the file, and it is thrown away if anything fails: it needs no journal.
-            try database.execute(
-                "PRAGMA main.journal_mode = OFF; PRAGMA main.synchronous = OFF; PRAGMA main.locking_mode = EXCLUSIVE"
-            )
-        case .absent:
-            database = try Database(path: ":memory:", name: options.database, interrupter: interrupter)
-        }
-        try database?.execute("PRAGMA main.cache_size = -8000; PRAGMA wal_autocheckpoint = 0")
-    }
+    // MARK: Reading
 
     private func makeStage(_ format: TableFormat) -> any ByteSink {
         self.format = format
@@ -227,17 +191,18 @@ package final class TableImport {
         while try reader.next() {
             if staging == nil { try makeStaging(reader.columns) }
             try staging?.add(reader)
+            rowsRead += 1
         }
     }
 
     private func makeStaging(_ columns: [String]) throws(TableError) {
-        guard let database else { return }
+        guard let target else { return }
         staging = try Staging(
             columns: columns,
             key: options.key,
             table: options.table,
-            existing: existing,
-            in: database
+            existing: target.existing,
+            in: target.database
         )
     }
 
@@ -253,8 +218,8 @@ package final class TableImport {
                 "the delivery has \(rowsRead) rows, but rows=\(rows) was demanded; nothing was changed"
             )
         }
-        guard rowsRead == 0, let existing, let database else { return }
-        let any = try database.prepare("SELECT 1 FROM \(existing.qualifiedName) LIMIT 1")
+        guard rowsRead == 0, let target, let existing = target.existing else { return }
+        let any = try target.database.prepare("SELECT 1 FROM \(existing.qualifiedName) LIMIT 1")
         if try any.step() { throw emptyDelivery }
     }
 
@@ -267,32 +232,28 @@ package final class TableImport {
 
     // MARK: Changing
 
-    private func change(_ staging: Staging, _ database: Database) throws(TableError) -> Difference? {
-        if hidden == nil { try switchToLog(database) }
-        try database.execute("BEGIN IMMEDIATE")
-        try checkSchema(database)
-        guard existing == nil else {
-            let difference = try compute(staging, database)
+    private func change(_ staging: Staging, _ target: ImportTarget) throws(TableError) -> Difference? {
+        guard target.existing == nil else {
+            let difference = try compute(staging, target.database)
             try difference.apply()
             return difference
         }
-        try database.execute(staging.schema.definition)
+        try target.database.execute(staging.schema.definition)
         // Same columns, same order, same key: SQLite copies the rows as they are.
-        try database.execute("INSERT INTO \(staging.schema.qualifiedName) SELECT * FROM \(Staging.table)")
+        try target.database.execute("INSERT INTO \(staging.schema.qualifiedName) SELECT * FROM \(Staging.table)")
         summary.new = staging.rows
         return nil
     }
 
     /// The dry run: reads one snapshot and writes nowhere but into the temporary tables.
-    private func compare(_ staging: Staging, _ database: Database) throws(TableError) -> Difference? {
-        guard existing != nil else {
+    private func compare(_ staging: Staging, _ target: ImportTarget) throws(TableError) -> Difference? {
+        var difference: Difference?
+        if target.existing == nil {
             summary.new = staging.rows
-            return nil
+        } else {
+            difference = try compute(staging, target.database)
         }
-        try database.execute("BEGIN")
-        try checkSchema(database)
-        let difference = try compute(staging, database)
-        try database.execute("COMMIT")
+        try target.database.execute("COMMIT")
         return difference
     }
 
@@ -304,52 +265,6 @@ package final class TableImport {
         guard staging.rows > 0 || former == 0 else { throw emptyDelivery }
         try options.maxDeleted.check(deleted: summary.deleted, of: former, table: options.table)
         return difference
-    }
-
-    private func checkSchema(_ database: Database) throws(TableError) {
-        guard try TableSchema.read(options.table, in: database) == existing else {
-            throw TableError(
-                .tryAgain,
-                "the definition of the table '\(options.table)' changed while the delivery was read; try again"
-            )
-        }
-    }
-
-    private func switchToLog(_ database: Database) throws(TableError) {
-        guard let former = try database.text("PRAGMA main.journal_mode"), former != "wal" else { return }
-        let mode = try database.textWaiting("PRAGMA main.journal_mode = WAL")
-        guard mode == "wal" else {
-            notes.append(
-                "the database '\(options.database)' cannot have a write-ahead log where it lies; "
-                    + "it stays in journal mode \(former), and readers wait while the import commits"
-            )
-            return
-        }
-        formerJournalMode = former
-        notes.append(
-            "the database '\(options.database)' was switched from journal mode \(former) to a write-ahead log (WAL), "
-                + "so that readers need not wait for imports"
-        )
-    }
-
-    private func publish() throws(TableError) {
-        guard let database else { return }
-        staging = nil
-        try database.execute("COMMIT")
-        guard let hidden else {
-            database.setPatient(false)
-            if !database.checkpoint() {
-                notes.append(
-                    "somebody is reading the database '\(options.database)': "
-                        + "its write-ahead log stays until they have done"
-                )
-            }
-            return
-        }
-        // Nobody may find the database locked, or its file half a database, under the name that it gets now.
-        self.database = nil
-        try database.close()
-        try hidden.publish()
     }
 }
 

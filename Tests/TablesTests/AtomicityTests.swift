@@ -258,3 +258,32 @@ import Testing
         raise(SIGKILL)
     }
 }
+
+@Suite struct HiddenFileTests {
+    @Test("A file is nowhere, or under a name of its own, until it is published", arguments: [false, true])
+    func published(isNamed: Bool) throws {
+        let scratch = try Scratch()
+        defer { scratch.remove() }
+        let target = scratch.file("t.sqlite")
+        do {
+            let hidden = try HiddenFile(beside: target, isNamed: isNamed)
+            #expect(scratch.names.count == (isNamed ? 1 : 0))
+            let database = try Database(path: hidden.path, name: target, vfs: hidden.vfs, interrupter: Interrupter())
+            try database.execute("PRAGMA journal_mode = OFF; CREATE TABLE t (x); INSERT INTO t VALUES ('y')")
+            try database.close()
+            try hidden.publish()
+            #expect(throws: TableError.self) { try hidden.publish() }
+        }
+        #expect(scratch.names == ["t.sqlite"])
+        #expect(try Connection(target).query("SELECT x FROM t") == [["y"]])
+        #expect(try Connection(target).query("PRAGMA journal_mode") == [["wal"]])
+    }
+
+    @Test("A file that is given up is gone", arguments: [false, true])
+    func givenUp(isNamed: Bool) throws {
+        let scratch = try Scratch()
+        defer { scratch.remove() }
+        do { _ = try HiddenFile(beside: scratch.file("t.sqlite"), isNamed: isNamed) }
+        #expect(scratch.names == [])
+    }
+}
