@@ -39,15 +39,8 @@ enum Comparison {
 
     /// Whether two values are the same; text byte by byte whatever the collation.
     static func isSame(_ left: Statement, _ right: Statement, _ column: Int, _ rightColumn: Int) -> Bool {
-        let type = left.type(column)
         // Text, by far the most frequent, is decided without the general order.
-        guard type == SQLITE_TEXT, right.type(rightColumn) == SQLITE_TEXT else {
-            return order(left, column, right, rightColumn, .binary) == 0
-        }
-        let (one, other) = unsafe (left.textBytes(column), right.textBytes(rightColumn))
-        guard one.count == other.count else { return false }
-        guard let bytes = one.baseAddress, let others = other.baseAddress else { return true }
-        return unsafe memcmp(bytes, others, one.count) == 0
+        left.hasSameText(column, as: right, rightColumn) ?? (order(left, column, right, rightColumn, .binary) == 0)
     }
 
     private static func rank(_ type: CInt) -> Int {

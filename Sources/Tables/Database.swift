@@ -93,6 +93,12 @@ final class Database {
     /// Makes lock waits give up at once, or as patiently as usual.
     func setPatient(_ isPatient: Bool) { waiter.isPatient = isPatient }
 
+    /// Writes what the transaction has changed so far, uncommitted, so that a full disk shows before the commit.
+    func flush() throws(TableError) {
+        let code = unsafe sqlite3_db_cacheflush(handle)
+        guard code == SQLITE_OK else { throw error(code, "write") }
+    }
+
     /// Moves what the write-ahead log holds into the database; false if somebody's reading prevents it for now.
     func checkpoint() -> Bool {
         unsafe sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_TRUNCATE, nil, nil) == SQLITE_OK
@@ -141,7 +147,11 @@ final class Database {
                 "no space left for '\(name)' or for temporary files in \(Self.temporaryPlace)"
             )
         case SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH:
-            return TableError(.noPermission, "the database '\(name)' may not be written: \(message)")
+            return TableError(
+                .noPermission,
+                "the database '\(name)' or its directory may not be written, "
+                    + "which a write-ahead log needs also for reading: \(message)"
+            )
         case SQLITE_CANTOPEN, SQLITE_IOERR:
             let cause = unsafe sqlite3_system_errno(handle)
             let why = cause == 0 ? message : unsafe "\(message): \(String(cString: strerror(cause)))"

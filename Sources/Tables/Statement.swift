@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CSQLite
+internal import Glibc
 
 /// A compiled statement; finalised with its last reference.
 @safe
@@ -93,6 +94,21 @@ final class Statement {
 
     func isEmptyText(_ column: Int) -> Bool {
         unsafe type(column) == SQLITE_TEXT && sqlite3_column_bytes(handle, CInt(column)) == 0
+    }
+
+    /// Whether two columns hold the same bytes as text; nil if one of them does not hold text.
+    func hasSameText(_ column: Int, as other: Statement, _ otherColumn: Int) -> Bool? {
+        // The values stay while neither statement moves, and one thread uses both: no need of SQLite's locking calls.
+        let value = unsafe sqlite3_column_value(handle, CInt(column))
+        let otherValue = unsafe sqlite3_column_value(other.handle, CInt(otherColumn))
+        guard unsafe sqlite3_value_type(value) == SQLITE_TEXT, unsafe sqlite3_value_type(otherValue) == SQLITE_TEXT
+        else { return nil }
+        let count = unsafe sqlite3_value_bytes(value)
+        guard unsafe sqlite3_value_bytes(otherValue) == count else { return false }
+        guard count > 0, let bytes = unsafe sqlite3_value_blob(value),
+            let otherBytes = unsafe sqlite3_value_blob(otherValue)
+        else { return true }
+        return unsafe memcmp(bytes, otherBytes, Int(count)) == 0
     }
 
     func string(_ column: Int) -> String {

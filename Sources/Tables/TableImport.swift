@@ -101,6 +101,7 @@ package final class TableImport {
             guard let staging, let target else { return }
             try target.begin()
             let difference = try options.applies ? change(staging, target) : compare(staging, target)
+            if options.applies { try target.database.flush() }
             if options.changes != .none {
                 result = try ResultStream(
                     staging,
