@@ -160,6 +160,8 @@ package final class TableImport {
     private func fail(_ error: TableError) -> TableError {
         failure = failure ?? error
         rollback()
+        // What was to be told has been undone.
+        lastNotes = []
         return error
     }
 

@@ -151,7 +151,12 @@ import Testing
         defer { scratch.remove() }
         let path = scratch.file("t.sqlite")
         try Connection(path).run("CREATE TABLE stations (id, name); INSERT INTO stations VALUES (1, 'x')")
-        #expect(refusal(Self.first.utf8, to: path, "max-deleted=0")?.code == .badData)
+        let job = TableImport(options: try options(path, ["max-deleted=0"]))
+        try job.feed(Array("id,name\n7,a\n".utf8))
+        try job.finishInput()
+        let error = #expect(throws: TableError.self) { try job.begin() }
+        #expect(error?.code == .badData)
+        #expect(job.notes == [])
         #expect(try Connection(path).query("PRAGMA journal_mode") == [["delete"]])
         #expect(scratch.names == ["t.sqlite"])
     }
