@@ -14,6 +14,9 @@ package final class BlockingThread: Sendable {
 
     deinit { queue.stop() }
 
+    /// Has `body` run on the thread, after what was asked for before; does not wait.
+    package func perform(_ body: @escaping @Sendable () -> Void) { queue.perform(body) }
+
     /// Runs `body` on the thread, after what was asked for before.
     package func run<Success: Sendable, Failure: Error>(
         _ body: @escaping @Sendable () throws(Failure) -> Success

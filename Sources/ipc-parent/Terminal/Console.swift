@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import IPCFrame
+internal import Supervisor
+internal import Synchronization
+
+/// Standard error: notices, the worker's lines, and the progress bar.
+///
+/// It is written from a thread of its own, since whoever reads it may be slow, and nothing of a job may wait for that.
+/// What cannot be written within the bound is dropped and counted.
+final class Console: Sendable {
+    private struct Queue {
+        var text = ConsoleText()
+        var pending: [UInt8] = []
+        var droppedLines: UInt64 = 0
+        var isWriting = false
+        var isBroken = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    static let capacity = 1 << 20
+    private static let prefix = "ipc-parent: "
+
+    private let fd: CInt
+    private let thread = BlockingThread(name: "console")
+    private let queue = Mutex(Queue())
+    /// Whether lines are JSON objects, for programs.
+    private let isJSON: Bool
+    private let isQuiet: Bool
+
+    init(fd: CInt = STDERR_FILENO, isJSON: Bool = false, isQuiet: Bool = false) {
+        self.fd = fd
+        self.isJSON = isJSON
+        self.isQuiet = isQuiet
+    }
+
+    /// What the user should know, unless silence was asked for.
+    func notice(_ text: String) {
+        if !isQuiet { message("notice", text) }
+    }
+
+    /// Why there is no result.
+    func failure(_ text: String) { message("error", text) }
+
+    /// A line that the worker wrote to its standard error.
+    func relay(_ line: String) {
+        guard !isQuiet else { return }
+        if isJSON { message("stderr", line) } else { lines([line]) }
+    }
+
+    /// A line that the worker logged.
+    func log(level: String, _ text: String) {
+        guard !isQuiet else { return }
+        if isJSON { message("log", text, level: level) } else { lines(["\(level): " + DisplayText.harmless(text)]) }
+    }
+
+    /// Lines as they are.
+    func lines(_ lines: [String]) {
+        add { queue in
+            if queue.pending.count > Self.capacity {
+                queue.droppedLines += UInt64(lines.count)
+                return ""
+            }
+            var lines = lines
+            if queue.droppedLines > 0 {
+                lines.insert(
+                    text("notice", "\(queue.droppedLines) lines were dropped: nobody read them in time"),
+                    at: 0
+                )
+                queue.droppedLines = 0
+            }
+            return queue.text.lines(lines)
+        }
+    }
+
+    /// Draws the bar, or takes it away with an empty line; a bar that nobody has read yet is not drawn over.
+    func bar(_ line: String, columns: Int) {
+        add { queue in
+            if queue.isWriting, !line.isEmpty { return "" }
+            return queue.text.bar(line, columns: columns)
+        }
+    }
+
+    /// The bar has been disturbed: the next one is drawn afresh.
+    func forgetBar() { queue.withLock { $0.text.forget() } }
+
+    /// Takes the bar away and waits until everything is written.
+    func flush() async {
+        bar("", columns: 0)
+        await withCheckedContinuation { continuation in
+            let isIdle = queue.withLock { queue in
+                if queue.isWriting { queue.waiters.append(continuation) }
+                return !queue.isWriting
+            }
+            if isIdle { continuation.resume() }
+        }
+    }
+
+    private func message(_ type: String, _ text: String, level: String? = nil) {
+        lines([self.text(type, text, level: level)])
+    }
+
+    private func text(_ type: String, _ text: String, level: String? = nil) -> String {
+        guard isJSON else { return Self.prefix + DisplayText.harmless(text) }
+        var object = JSONObject()
+        object["type"] = .string(type)
+        if let level { object["level"] = .string(level) }
+        object["text"] = .string(text)
+        return object.text
+    }
+
+    private func add(_ change: (inout Queue) -> String) {
+        let mustStart = queue.withLock { queue in
+            queue.pending += Array(change(&queue).utf8)
+            if queue.isBroken { queue.pending = [] }
+            guard !queue.pending.isEmpty, !queue.isWriting else { return false }
+            queue.isWriting = true
+            return true
+        }
+        if mustStart { thread.perform { [self] in write() } }
+    }
+
+    private func write() {
+        while true {
+            let (bytes, waiters) = queue.withLock { queue -> ([UInt8], [CheckedContinuation<Void, Never>]) in
+                let bytes = queue.pending
+                queue.pending = []
+                guard bytes.isEmpty else { return (bytes, []) }
+                queue.isWriting = false
+                defer { queue.waiters = [] }
+                return ([], queue.waiters)
+            }
+            if bytes.isEmpty { return waiters.forEach { $0.resume() } }
+            if !put(bytes) { queue.withLock { $0.isBroken = true } }
+        }
+    }
+
+    /// Writes everything, also to a descriptor that somebody has made non-blocking; false when nobody can read it.
+    private func put(_ bytes: [UInt8]) -> Bool {
+        var offset = 0
+        while offset < bytes.count {
+            do throws(SystemError) {
+                offset += try File.write(fd, bytes, from: offset)
+            } catch {
+                guard error.errno == EAGAIN else { return false }
+                var set = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&set, 1, -1)
+            }
+        }
+        return true
+    }
+}

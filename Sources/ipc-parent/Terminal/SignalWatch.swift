@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+internal import IPCFrame
+internal import Synchronization
+
+/// Receives the signals of a command as ordinary calls, on a thread of its own.
+///
+/// They are blocked in every thread and taken with sigwait(3), so no handler ever runs in the middle of something. A
+/// signal that was ignored when the command was started (nohup, a shell's background job) stays ignored.
+final class SignalWatch: Sendable {
+    /// What a signal asks for.
+    enum Wish: Equatable {
+        /// To end, as this signal says.
+        case end(CInt)
+        /// To say how far the job is.
+        case status
+        /// To leave the terminal alone, since the process is about to be stopped.
+        case stopping
+        /// To take the terminal up again.
+        case continued
+    }
+
+    private static let watched = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGTSTP, SIGCONT]
+
+    private let signals: [CInt]
+    private let handler: @Sendable (Wish) -> Void
+
+    /// Blocks the signals; call it before the process has a second thread.
+    init(handler: @escaping @Sendable (Wish) -> Void) {
+        signals = Self.watched.filter { $0 == SIGCONT || !Self.isIgnored($0) }
+        self.handler = handler
+        _ = Self.mask(SIG_BLOCK, signals)
+    }
+
+    /// Starts the thread, which lives as long as the process.
+    func start() {
+        let context = unsafe Unmanaged.passRetained(self).toOpaque()
+        // The context is the retained watch, and the thread takes over the reference.
+        let result = unsafe clinux_thread_start(
+            "signals",
+            0,
+            { context in
+                guard let context = unsafe context else { return }
+                unsafe Unmanaged<SignalWatch>.fromOpaque(context).takeRetainedValue().run()
+            },
+            context
+        )
+        precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
+    }
+
+    private func run() -> Never {
+        var set = Self.set(signals)
+        while true {
+            var number: CInt = 0
+            guard unsafe sigwait(&set, &number) == 0 else { continue }
+            switch number {
+            case SIGUSR1: handler(.status)
+            case SIGCONT: handler(.continued)
+            case SIGTSTP: stop()
+            default: handler(.end(number))
+            }
+        }
+    }
+
+    /// Stops the process as the signal would have done, had we not taken it.
+    private func stop() {
+        handler(.stopping)
+        // The kernel decides: a process group without a shell that could continue it is not stopped.
+        raise(SIGTSTP)
+        _ = Self.mask(SIG_UNBLOCK, [SIGTSTP])
+        _ = Self.mask(SIG_BLOCK, [SIGTSTP])
+    }
+
+    private static func isIgnored(_ signal: CInt) -> Bool {
+        var action = Glibc.sigaction()
+        guard unsafe sigaction(signal, nil, &action) == 0 else { return false }
+        // SIG_IGN is 1 by the ABI; a handler's address is compared, never called.
+        return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: UInt.self) == 1
+    }
+
+    private static func set(_ signals: [CInt]) -> sigset_t {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        return set
+    }
+
+    private static func mask(_ how: CInt, _ signals: [CInt]) -> CInt {
+        var set = set(signals)
+        return unsafe pthread_sigmask(how, &set, nil)
+    }
+}
