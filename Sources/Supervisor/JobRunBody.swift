@@ -10,7 +10,7 @@ public protocol JobInput: Sendable {
     /// Takes up to `count` bytes from where the last call stopped; none means the end.
     func read(upTo count: Int) throws(JobBodyError) -> [UInt8]
 
-    /// Starts again at the beginning, for another attempt.
+    /// Starts again at the beginning, for another attempt; an interruption is over then.
     func rewind() throws(JobBodyError)
 
     /// The job took the input to its end and was done: what was read is used up.

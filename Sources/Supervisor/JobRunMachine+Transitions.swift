@@ -33,17 +33,17 @@ extension JobRunMachine {
         deadlines.clear(deadline)
         switch deadline {
         case .retry: beginAttempt(now: now)
-        case .start: leave(with: .timedOut(.start), .killWorker, now: now)
-        case .total where state == .starting: leave(with: .timedOut(.total), .killWorker, now: now)
+        case .start: leave(with: .timedOut(.start), .terminateWorker, now: now)
+        case .total where state == .starting: leave(with: .timedOut(.total), .terminateWorker, now: now)
         case .total: giveUp(.timedOut(.total), now: now)
         case .stall: giveUp(.stalled, now: now)
         case .grace:
-            actions.append(.tell(.killing))
+            actions.append(.tell(.terminating))
             let hungUp = JobVerdict.protocolViolation(
                 code: "connectionClosed",
                 text: "the worker closed its connection but went on running"
             )
-            leave(with: verdict ?? hungUp, .killWorker, now: now)
+            leave(with: verdict ?? hungUp, .terminateWorker, now: now)
         }
     }
 
@@ -113,7 +113,7 @@ extension JobRunMachine {
         case .rejected(let text):
             leave(with: .protocolViolation(code: "rejected", text: text), .stopWorker, now: now)
         case .protocolViolation(let code, let text):
-            leave(with: .protocolViolation(code: code, text: text), .killWorker, now: now)
+            leave(with: .protocolViolation(code: code, text: text), .stopWorker, now: now)
         case .connectionLost, .cancelled: leave(with: nil, nil, now: now)
         }
     }
@@ -140,7 +140,7 @@ extension JobRunMachine {
     private mutating func giveUp(_ reason: JobVerdict, now: ContinuousMoment) {
         switch state {
         case .calling: break
-        case .starting: return leave(with: reason, .killWorker, now: now)
+        case .starting: return leave(with: reason, .terminateWorker, now: now)
         case .waitingToRetry: return conclude(with: reason, now: now)
         default: return
         }
@@ -162,7 +162,7 @@ extension JobRunMachine {
         switch state {
         case .idle: conclude(with: .cancelled(reason), now: now)
         case .waitingToRetry: conclude(with: .cancelled(reason), now: now)
-        case .starting: leave(with: .cancelled(reason), .killWorker, now: now)
+        case .starting: leave(with: .cancelled(reason), force ? .killWorker : .terminateWorker, now: now)
         case .calling where force: leave(with: .cancelled(reason), .killWorker, now: now)
         case .calling: giveUp(.cancelled(reason), now: now)
         case .cancelling where force: leave(with: verdict ?? .cancelled(reason), .killWorker, now: now)
@@ -171,7 +171,7 @@ extension JobRunMachine {
         }
     }
 
-    /// The call is over; only the worker's end is outstanding. Without a verdict, that end gives it.
+    /// The call is over; only the worker's end is outstanding, which gives the verdict if there is none.
     private mutating func leave(with verdict: JobVerdict?, _ action: Action?, now: ContinuousMoment) {
         self.verdict = verdict
         deadlines.clearAll()
@@ -250,8 +250,11 @@ extension JobVerdict {
         }
     }
 
-    /// The worker itself said that the job failed, so nothing of it took effect.
-    fileprivate var isWorkersWord: Bool {
-        if case .failed = self { true } else { false }
+    /// The worker itself said how the job ended.
+    var isWorkersWord: Bool {
+        switch self {
+        case .succeeded, .failed: true
+        default: false
+        }
     }
 }

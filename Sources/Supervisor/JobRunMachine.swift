@@ -68,7 +68,9 @@ package struct JobRunMachine: Sendable {
         case discardResult
         /// End the worker in order: DRAIN, grace, SIGTERM, grace, SIGKILL.
         case stopWorker
-        /// End the worker at once.
+        /// End the worker without asking: SIGTERM, grace, SIGKILL.
+        case terminateWorker
+        /// End the worker at once: SIGKILL.
         case killWorker
         case tell(JobNotice)
         case finish(JobVerdict, commitUnknown: Bool)
@@ -150,8 +152,8 @@ public enum JobNotice: Sendable, Equatable {
     /// The job has passed the point of no return and is left to end by itself, for up to `grace`.
     case tooLateToCancel(JobVerdict, grace: Duration)
 
-    /// The worker did not end in its grace, and is killed.
-    case killing
+    /// The worker did not do as it was asked in its grace, and gets signals from now on.
+    case terminating
 
     /// An attempt failed and another one follows after `delay`.
     case retrying(JobVerdict, attempt: Int, of: Int, delay: Duration)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import IPCFrame
 
 /// Everything that is known of a job that has ended.
 public struct JobOutcome: Sendable, Equatable {
@@ -40,7 +41,7 @@ public struct JobOutcome: Sendable, Equatable {
     public var workerPeakRSS: UInt64?
 
     /// The job's own counts, from its trailer, in its order.
-    public var counts: [JobCount] = []
+    public var counts: [Count] = []
 
     /// An outcome of which only the end is known so far.
     public init(job: String, verdict: JobVerdict) {
@@ -51,20 +52,6 @@ public struct JobOutcome: Sendable, Equatable {
     /// The reason in words, without a full stop.
     public var text: String {
         verdict.text + (isCommitUnknown ? "; committed: unknown, run it again to tell" : "")
-    }
-}
-
-/// A count that a job reports, such as rows added.
-public struct JobCount: Sendable, Equatable {
-    /// What is counted.
-    public var name: String
-    /// How many.
-    public var value: UInt64
-
-    /// Pairs a name with a number.
-    public init(_ name: String, _ value: UInt64) {
-        self.name = name
-        self.value = value
     }
 }
 

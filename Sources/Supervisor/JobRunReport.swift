@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import IPCFrame
 
 /// The report of a job as one JSON object: a stable form that scripts read.
 ///

@@ -14,6 +14,9 @@ package final class BlockingThread: Sendable {
 
     deinit { queue.stop() }
 
+    /// Where tasks that block may run: `withTaskExecutorPreference(thread.executor)`.
+    package var executor: any TaskExecutor { queue }
+
     /// Has `body` run on the thread, after what was asked for before; does not wait.
     package func perform(_ body: @escaping @Sendable () -> Void) { queue.perform(body) }
 

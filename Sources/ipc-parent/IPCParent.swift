@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+internal import Glibc
 
 /// The command `ipc-parent`.
 @main
@@ -11,4 +12,25 @@ struct IPCParent: ParsableCommand {
         version: Version.placeholder,
         subcommands: [RunCommand.self]
     )
+
+    /// The descriptors that this process was started with.
+    static let standard = StandardDescriptors()
+
+    static func main() {
+        // First of all, while nothing else is open and there is one thread.
+        _ = standard
+        // A reader that is gone and a file that is too large are errors of the calls that meet them.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            if exitCode(for: error) == .success, fullMessage(for: error) == Version.placeholder {
+                print(Version.text)
+                exit()
+            }
+            exit(withError: error)
+        }
+    }
 }

@@ -21,7 +21,7 @@ struct CommandLineProgressTests {
         for tenth in Int(first * 10)...Int(seconds * 10) {
             let part = Double(tenth) / 50
             var report = ProgressMeter.Report(completed: UInt64(104_000 * part), total: 104_000, unit: "stations")
-            report.counts = [JobCount("new", 812), JobCount("changed", 4_310), JobCount("deleted", 97)]
+            report.counts = [Count("new", 812), Count("changed", 4_310), Count("deleted", 97)]
             let now = at(Double(tenth) / 10)
             meter.update(report, now: now)
             meter.update(bytesIn: UInt64(Double(Self.input) * part), of: Self.input, bytesOut: 0, now: now)

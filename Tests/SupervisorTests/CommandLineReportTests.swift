@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import IPCFrame
 import Testing
 
 @testable import Supervisor
@@ -58,7 +59,7 @@ struct CommandLineReportTests {
         outcome.traffic.codec = "zlib"
         outcome.traffic.transport = "socket"
         outcome.workerPeakRSS = 30_000_000
-        outcome.counts = [JobCount("new", 1_500), JobCount("changed", 2_300)]
+        outcome.counts = [Count("new", 1_500), Count("changed", 2_300)]
         #expect(
             JobReport(outcome).json
                 == #"{"schema":1,"job":"import","outcome":"succeeded","reason":{"code":"succeeded","text":"done","#

@@ -102,13 +102,13 @@ struct JobRunMachineTests {
         )
     }
 
-    @Test("A worker that closes its connection and lives on is killed after the grace")
+    @Test("A worker that closes its connection and lives on is ended after the grace")
     func hangUp() {
         var run = RunAtBench { $0.grace = .seconds(3) }
         run.reachCall()
         #expect(run.send(.callEnded(.connectionLost)) == [])
         #expect(run.pass(.milliseconds(2_999)) == [])
-        #expect(run.pass(.milliseconds(1)) == [.tell(.killing), .killWorker])
+        #expect(run.pass(.milliseconds(1)) == [.tell(.terminating), .terminateWorker])
         let actions = run.send(.workerGone(.killed(signal: 9, dumpedCore: false)))
         let text = "the worker closed its connection but went on running"
         #expect(
@@ -119,18 +119,18 @@ struct JobRunMachineTests {
         )
     }
 
-    @Test("A worker that is not ready in time is killed")
+    @Test("A worker that is not ready in time is ended")
     func startTimeout() {
         var run = RunAtBench { $0.startTimeout = .seconds(10) }
         run.send(.start)
         #expect(run.pass(.seconds(9)) == [])
-        #expect(run.pass(.seconds(1)) == [.killWorker])
+        #expect(run.pass(.seconds(1)) == [.terminateWorker])
         #expect(
             run.send(.workerGone(.stopped)) == [.discardResult, .finish(.timedOut(.start), commitUnknown: false)]
         )
     }
 
-    @Test("A job that takes too long is cancelled, and its worker killed when it does not listen")
+    @Test("A job that takes too long is cancelled, and its worker ended when it does not listen")
     func totalTimeout() {
         var run = RunAtBench {
             $0.timeout = .seconds(60)
@@ -141,7 +141,7 @@ struct JobRunMachineTests {
         #expect(
             run.pass(.seconds(1)) == [.tell(.cancelling(.timedOut(.total), grace: .seconds(5))), .cancelCall]
         )
-        #expect(run.pass(.seconds(5)) == [.tell(.killing), .killWorker])
+        #expect(run.pass(.seconds(5)) == [.tell(.terminating), .terminateWorker])
         #expect(
             run.send(.workerGone(.stopped)) == [.discardResult, .finish(.timedOut(.total), commitUnknown: false)]
         )
@@ -184,11 +184,11 @@ struct JobRunMachineTests {
         #expect(run.send(.workerGone(.stopped)) == [.discardResult, .finish(verdict, commitUnknown: false)])
     }
 
-    @Test("A cancellation before the worker is ready kills it: nothing is lost")
+    @Test("A cancellation before the worker is ready ends it at once: nothing is lost")
     func earlyCancel() {
         var run = RunAtBench()
         run.send(.start)
-        #expect(run.send(.cancel(.signal(15), force: false)) == [.killWorker])
+        #expect(run.send(.cancel(.signal(15), force: false)) == [.terminateWorker])
         #expect(run.send(.startFailed(.notFound("no such program"))).last.map(Self.verdict) == .cancelled(.signal(15)))
     }
 

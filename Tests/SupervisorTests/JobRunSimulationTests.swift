@@ -124,7 +124,7 @@ struct JobRunWorld {
             check(completed, "only a whole result is placed")
             plan(chance(90) ? .resultPlaced : .resultNotPlaced("full"), within: 1)
         case .discardResult: check(!placed, "a placed result stays")
-        case .stopWorker: plan(.workerGone(chance(80) ? .exited(code: 0) : .stopped), within: 20)
+        case .stopWorker, .terminateWorker: plan(.workerGone(chance(80) ? .exited(code: 0) : .stopped), within: 20)
         case .killWorker: plan(.workerGone(.stopped), within: 1)
         case .tell: break
         case .finish(let verdict, let unknown):

@@ -34,7 +34,7 @@ final class InputSource: JobInput {
 
     /// Opens an input: a path, or `-` for standard input.
     ///
-    /// - Parameter standardInput: Descriptor 0, or another in its place; `nil` when it was closed.
+    /// `standardInput` is descriptor 0, or another in its place; `nil` when it was closed.
     static func open(_ specification: String, standardInput: CInt? = STDIN_FILENO) throws(JobBodyError) -> InputSource {
         let isStandard = specification == "-"
         let name = isStandard ? "standard input" : "'\(specification)'"
@@ -135,6 +135,7 @@ final class InputSource: JobInput {
     private func failure(_ error: SystemError) -> JobBodyError { .input("cannot read \(name): \(error.reason)") }
 
     func rewind() throws(JobBodyError) {
+        resume()
         let position = state.withLock { $0.position }
         guard position > 0 else { return }
         guard isRewindable else { throw .input("cannot read \(name) a second time") }
@@ -149,4 +150,7 @@ final class InputSource: JobInput {
     }
 
     func interrupt() { readiness.interrupt() }
+
+    /// Takes an interruption back; reading goes on where it was.
+    func resume() { readiness.reset() }
 }

@@ -30,7 +30,7 @@ final class OutputTarget: JobOutput {
 
     /// Prepares an output: a path, or `-` for standard output.
     ///
-    /// - Parameter standardOutput: Descriptor 1, or another in its place; `nil` when it was closed.
+    /// `standardOutput` is descriptor 1, or another in its place; `nil` when it was closed.
     static func open(_ specification: String, standardOutput: CInt? = STDOUT_FILENO) throws(JobBodyError)
         -> OutputTarget
     {

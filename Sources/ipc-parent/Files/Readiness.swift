@@ -22,6 +22,12 @@ final class Readiness: Sendable {
         alarm.withRawValue { _ = clinux_eventfd_signal($0) }
     }
 
+    /// Takes an interruption back.
+    func reset() {
+        isInterrupted.store(false, ordering: .releasing)
+        alarm.withRawValue { _ = clinux_eventfd_clear($0) }
+    }
+
     /// Waits until `fd` is ready for `events` (POLLIN, POLLOUT), or in error; false when interrupted.
     func wait(for fd: CInt, _ events: CInt) throws(SystemError) -> Bool {
         if isInterrupted.load(ordering: .acquiring) { return false }

@@ -12,12 +12,12 @@ final class SpooledInput: JobInput {
         var spooled: UInt64 = 0
     }
 
-    private let stream: any JobInput
+    private let stream: InputSource
     private let spool: TemporaryFile
     private let state = Mutex(State())
 
     /// Spools `stream` into a file that nobody sees, in `directory`.
-    init(_ stream: any JobInput, in directory: String) throws(JobBodyError) {
+    init(_ stream: InputSource, in directory: String) throws(JobBodyError) {
         self.stream = stream
         do throws(SystemError) {
             spool = try TemporaryFile(in: directory, mode: 0o600)
@@ -50,7 +50,10 @@ final class SpooledInput: JobInput {
         return bytes
     }
 
-    func rewind() { state.withLock { $0.position = 0 } }
+    func rewind() {
+        stream.resume()
+        state.withLock { $0.position = 0 }
+    }
 
     func finish() { stream.finish() }
 

@@ -13,7 +13,7 @@ struct ProgressMeter {
         var total: UInt64?
         var unit = ""
         var text = ""
-        var counts: [JobCount] = []
+        var counts: [Count] = []
     }
 
     static let redraw = Duration.milliseconds(100)
@@ -36,7 +36,7 @@ struct ProgressMeter {
     private var lastLine: ContinuousMoment
     private var lastStep = 0
 
-    /// - Parameter startedAt: The wall clock at `now`, in nanoseconds since 1970 UTC.
+    /// A meter of a job that begins `now`, which is `startedAt` on the wall clock, in nanoseconds since 1970 UTC.
     init(job: String, style: Style, startedAt: Int64 = 0, now: ContinuousMoment) {
         self.job = DisplayText.harmless(job)
         self.style = style
@@ -53,7 +53,7 @@ struct ProgressMeter {
         if report.total != nil, let fraction { fractionRate.add(fraction, at: now) }
     }
 
-    /// Bytes have moved. `inputBytes` is the whole of the input, if that is known.
+    /// Bytes have moved; `inputBytes` is the whole of the input, if that is known.
     mutating func update(bytesIn: UInt64, of inputBytes: UInt64?, bytesOut: UInt64, now: ContinuousMoment) {
         self.bytesIn = bytesIn
         self.inputBytes = inputBytes
@@ -102,6 +102,14 @@ struct ProgressMeter {
             parts += (report?.counts ?? []).map { NumberText.grouped($0.value) + " " + DisplayText.harmless($0.name) }
             return ["\(job): " + parts.joined(separator: ", ")]
         }
+    }
+
+    /// The job's last word on what it counted.
+    mutating func finish(counts: [Count]) {
+        guard !counts.isEmpty else { return }
+        var last = report ?? Report()
+        last.counts = counts
+        report = last
     }
 
     /// The present state on one line.

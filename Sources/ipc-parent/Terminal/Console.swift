@@ -15,7 +15,6 @@ final class Console: Sendable {
         var droppedLines: UInt64 = 0
         var isWriting = false
         var isBroken = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     static let capacity = 1 << 20
@@ -84,16 +83,16 @@ final class Console: Sendable {
     /// The bar has been disturbed: the next one is drawn afresh.
     func forgetBar() { queue.withLock { $0.text.forget() } }
 
-    /// Takes the bar away and waits until everything is written.
-    func flush() async {
+    /// Takes the bar away and waits until everything is written, but for no longer than a reader may be slow.
+    func finish() {
         bar("", columns: 0)
-        await withCheckedContinuation { continuation in
-            let isIdle = queue.withLock { queue in
-                if queue.isWriting { queue.waiters.append(continuation) }
-                return !queue.isWriting
-            }
-            if isIdle { continuation.resume() }
-        }
+        waitUntilWritten(atMost: .seconds(2))
+    }
+
+    /// Blocks until nothing waits to be written, or for as long as is allowed.
+    func waitUntilWritten(atMost limit: Duration) {
+        let deadline = ContinuousMoment.now + limit
+        while queue.withLock({ $0.isWriting }), ContinuousMoment.now < deadline { usleep(500) }
     }
 
     private func message(_ type: String, _ text: String, level: String? = nil) {
@@ -122,15 +121,13 @@ final class Console: Sendable {
 
     private func write() {
         while true {
-            let (bytes, waiters) = queue.withLock { queue -> ([UInt8], [CheckedContinuation<Void, Never>]) in
+            let bytes = queue.withLock { queue in
                 let bytes = queue.pending
                 queue.pending = []
-                guard bytes.isEmpty else { return (bytes, []) }
-                queue.isWriting = false
-                defer { queue.waiters = [] }
-                return ([], queue.waiters)
+                if bytes.isEmpty { queue.isWriting = false }
+                return bytes
             }
-            if bytes.isEmpty { return waiters.forEach { $0.resume() } }
+            if bytes.isEmpty { return }
             if !put(bytes) { queue.withLock { $0.isBroken = true } }
         }
     }

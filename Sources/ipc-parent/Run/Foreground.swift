@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import IPCFrame
+internal import Supervisor
+
+/// A job in the foreground, from the parsed options to the exit code.
+///
+/// The main thread becomes the reactor: nothing here starts another runtime's threads.
+struct Foreground {
+    /// Positional arguments travel as arguments with this key, in their order.
+    static let positionalKey = "argv"
+
+    private let options: RunOptions
+    private let standard: StandardDescriptors
+    private let style: ProgressMeter.Style
+    private let console: Console
+    private let reactor = Reactor(name: "ipc-parent")
+
+    init(options: RunOptions, standard: StandardDescriptors) {
+        self.options = options
+        self.standard = standard
+        style = options.progressStyle(on: .standardError)
+        console = Console(isJSON: style == .json, isQuiet: options.quiet)
+    }
+
+    /// Runs the job; returns what the process exits with.
+    func run() -> Int32 {
+        let report: OutputTarget?
+        do throws(JobBodyError) {
+            report = try options.report.map { path throws(JobBodyError) in
+                try OutputTarget.open(path, standardOutput: standard.output)
+            }
+        } catch {
+            return end(with: fail(JobOutcome(job: options.job, error), nil))
+        }
+        let input: InputSource
+        let output: OutputTarget
+        let request: JobRequest
+        do throws(JobBodyError) {
+            input = try InputSource.open(options.input, standardInput: standard.input)
+            output = try OutputTarget.open(options.output, standardOutput: standard.output)
+            request = try self.request(input, output)
+        } catch {
+            return end(with: fail(JobOutcome(job: options.job, error), report))
+        }
+        let session = RunSession(
+            request,
+            style: style,
+            console: console,
+            isQuiet: options.quiet,
+            reactor: reactor
+        )
+        let signals = SignalWatch { session.receive($0) }
+        signals.start()
+        let result = ResultBox()
+        let reactor = reactor
+        Task(executorPreference: reactor) {
+            let outcome = await session.run()
+            result.set(outcome)
+            reactor.stop()
+        }
+        reactor.runOnCurrentThread()
+        output.abandon()
+        guard let outcome = result.outcome else { return end(with: SupervisorExitCode.notSupervised) }
+        if outcome.verdict == .succeeded || outcome.verdict == .resultReaderGone {
+            return end(with: write(JobReport(outcome), to: report, otherwise: outcome.verdict.exitCode))
+        }
+        return end(with: fail(outcome, report))
+    }
+
+    // MARK: The request
+
+    private func request(_ input: InputSource, _ output: OutputTarget) throws(JobBodyError) -> JobRequest {
+        var worker = WorkerConfiguration(executable: options.worker ?? Self.defaultWorker)
+        worker.arguments = options.workerArguments
+        for variable in options.environment { worker.environment[variable.key] = variable.value }
+        worker.workingDirectory = options.workingDirectory
+        worker.nice = options.nice
+        worker.memoryLimit = options.memoryLimit?.bytes
+        worker.startTimeout = options.startTimeout.duration ?? worker.startTimeout
+        worker.heartbeat = options.heartbeat.duration
+        worker.grace = options.grace
+        let console = console
+        worker.standardError = { console.relay($0) }
+
+        var request = JobRequest(worker: worker, job: options.job, output: output)
+        request.arguments =
+            options.arguments.map { Argument($0.key, $0.value) }
+            + options.positional.map { Argument(Self.positionalKey, $0) }
+        if !input.isAbsent {
+            let mustSpool = options.retries > 0 && !input.isRewindable
+            request.input = mustSpool ? try SpooledInput(input, in: Self.spoolDirectory) : input
+        }
+        request.codec = options.compression == RunOptions.Compression.none ? .none : .zlib
+        request.transport =
+            switch options.transport {
+            case .auto: .auto
+            case .socket: .socket
+            case .memory: .memory
+            }
+        request.timeout = options.timeout.duration
+        request.stallTimeout = options.stallTimeout.duration
+        request.retries = options.retries
+        return request
+    }
+
+    /// `ipc-child` beside this program, wherever that was started from.
+    private static var defaultWorker: String {
+        let own = (try? File.linkTarget(of: "/proc/self/exe")) ?? nil
+        return own.map { OutputDestination.directory(of: $0) + "/ipc-child" } ?? "ipc-child"
+    }
+
+    private static var spoolDirectory: String {
+        // Nobody changes the environment of this process.
+        guard let value = unsafe getenv("TMPDIR") else { return "/tmp" }
+        let directory = unsafe String(cString: value)
+        return directory.isEmpty ? "/tmp" : directory
+    }
+
+    // MARK: The end
+
+    /// Tells why there is no result; returns the exit code.
+    private func fail(_ outcome: JobOutcome, _ report: OutputTarget?) -> Int32 {
+        console.failure("\(outcome.job): \(outcome.text)")
+        if let evidence = outcome.evidence { console.failure("  \(evidence)") }
+        return write(JobReport(outcome), to: report, otherwise: outcome.verdict.exitCode)
+    }
+
+    private func write(_ report: JobReport, to target: OutputTarget?, otherwise code: Int32) -> Int32 {
+        guard let target else { return code }
+        do throws(JobBodyError) {
+            try target.write(Array(report.json.utf8))
+            try target.place()
+            return code
+        } catch {
+            target.abandon()
+            console.failure("the report is missing: \(error)")
+            return code == 0 ? SupervisorExitCode.cannotCreate : code
+        }
+    }
+
+    private func end(with code: Int32) -> Int32 {
+        console.finish()
+        return code
+    }
+}
+
+extension JobOutcome {
+    /// A job that was not begun, since its input or its output was not there.
+    fileprivate init(job: String, _ error: JobBodyError) {
+        let verdict: JobVerdict =
+            if case .input(let text) = error { .inputFailed(text) } else { .outputFailed("\(error)") }
+        self.init(job: job, verdict: verdict)
+        startedAt = WallClock.now
+        finishedAt = startedAt
+    }
+}
