@@ -291,3 +291,5 @@ int clinux_socket_pair(int *first, int *second) {
     *second = ends[1];
     return 0;
 }
+
+int clinux_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC) == 0 ? 0 : -errno; }

@@ -9,6 +9,9 @@ struct IPCChild {
             switch call.method {
             case "echo": try await EchoJob.run(call)
             case "digest": try await DigestJob.run(call)
+            case "import": try await ImportJob.run(call)
+            case "export": try await ExportJob.run(call)
+            case "exec": try await ExecJob.run(call)
             default: throw Worker.unknownMethod(call.method)
             }
         }

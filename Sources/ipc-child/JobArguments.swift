@@ -3,6 +3,9 @@ import IPCFrame
 
 /// Takes a call's arguments one by one, so that what is left over is known to be unknown.
 struct JobArguments {
+    /// The words after `--` travel as arguments with this key.
+    private static let positionalKey = "argv"
+
     private var rest: [Argument]
     private let method: String
 
@@ -23,10 +26,29 @@ struct JobArguments {
         return text
     }
 
-    /// Everything that is left, in order.
-    mutating func takeAll() -> [Argument] {
-        defer { rest = [] }
-        return rest
+    /// The words after `--`, in order.
+    mutating func takePositional() throws -> [String] {
+        let words = rest.filter { $0.key == Self.positionalKey }
+        rest.removeAll { $0.key == Self.positionalKey }
+        return try words.map { word in
+            guard let text = String(validating: word.value, as: UTF8.self), !text.utf8.contains(0) else {
+                throw Self.wrong("a word of '\(method)' is not UTF-8, or has a zero byte")
+            }
+            return text
+        }
+    }
+
+    /// Every argument of a call as text.
+    static func texts(_ call: IncomingCall) throws -> [(key: String, value: String)] {
+        try call.arguments.map { argument in
+            guard argument.key != positionalKey else {
+                throw wrong("the job '\(call.method)' takes no words after '--': use --arg KEY=VALUE")
+            }
+            guard let text = String(validating: argument.value, as: UTF8.self) else {
+                throw wrong("the argument '\(argument.key)' of '\(call.method)' is not UTF-8")
+            }
+            return (argument.key, text)
+        }
     }
 
     /// Fails when an argument is left that nobody took.

@@ -91,6 +91,9 @@ int clinux_kill_session(pid_t leader);
 /// A non-blocking, close-on-exec pipe end to read, and a blocking one to write.
 int clinux_output_pipe(int *reader, int *writer);
 
+/// A blocking, close-on-exec pipe: the end to read, the end to write.
+int clinux_pipe(int fds[2]);
+
 /// A pair of connected stream sockets, close-on-exec and blocking.
 int clinux_socket_pair(int *first, int *second);
 

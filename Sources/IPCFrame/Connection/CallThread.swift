@@ -55,8 +55,8 @@ final class CallThread: TaskExecutor, Sendable {
 /// Threads that have done a call and wait for the next.
 ///
 /// One for each call that runs at the same time: bounded by the calls that a connection allows.
-final class CallThreads: Sendable {
-    static let shared = CallThreads()
+package final class CallThreads: Sendable {
+    package static let shared = CallThreads()
 
     private struct State {
         var idle: [CallThread] = []
@@ -69,7 +69,7 @@ final class CallThreads: Sendable {
     var running: Int { state.withLock { $0.running } }
 
     /// Runs `body` on a thread of its own; the thread is kept for the next.
-    func run(_ body: @escaping @Sendable @concurrent () async -> Void) {
+    package func run(_ body: @escaping @Sendable @concurrent () async -> Void) {
         let idle = state.withLock { state in
             state.running += 1
             return state.idle.popLast()

@@ -85,6 +85,22 @@ public final class IncomingCall: Sendable {
         connection.reactor.perform { connection.assumeIsolated { $0.sendProgress(id, progress) } }
     }
 
+    /// Tells the opener that the call's effects are about to become lasting, and waits until it knows.
+    ///
+    /// From then on the opener does not retry the call. Make the effects lasting right afterwards.
+    public func announceFinal(_ progress: Progress) async throws(CallError) {
+        var progress = progress
+        progress.isFinal = true
+        await connection.sendProgress(id, progress)
+        // A PING that goes out after it comes back when the other end has seen both.
+        do throws(ConnectionEnd) {
+            _ = try await connection.ping()
+        } catch {
+            throw .connection(error)
+        }
+        if isCancelled { throw .cancelled }
+    }
+
     /// A line for the opener's log. Never waits: at most 64 queue up, then lines are dropped and counted.
     public func log(_ level: LogLevel, _ text: String) {
         let connection = connection
