@@ -10,14 +10,20 @@ final class SimulatedApplication {
     private(set) var end: ConnectionEnd?
     private(set) var isWritingOver = false
     private(set) var opened = 0
+    /// How calls ended here, and how often.
+    private(set) var outcomes: [String: Int] = [:]
+    private let largestBody: Int
     private var isReadyDue = false
     private var isByeDue = false
     private var hasDrained = false
     private var pings: UInt64 = 0
     private var pong: UInt64 = 0
 
-    init(_ role: ConnectionStateMachine.Role, _ configuration: ConnectionStateMachine.Configuration) {
+    init(
+        _ role: ConnectionStateMachine.Role, _ configuration: ConnectionStateMachine.Configuration, largestBody: Int
+    ) {
         name = "\(role)"
+        self.largestBody = largestBody
         machine = ConnectionStateMachine(role: role, configuration: configuration)
         machine.start()
     }
@@ -38,9 +44,12 @@ final class SimulatedApplication {
             case .close(let reason):
                 end = reason
                 isWritingOver = true
-                for call in calls { try call.lose() }
+                for call in calls {
+                    try call.lose()
+                    count(call)
+                }
             case .call(let id, let request):
-                let call = SimulatedCall(id, isLocal: false, ignoresBody: id % 5 == 0)
+                let call = SimulatedCall(id, isLocal: false, largestBody: largestBody, ignoresBody: id % 5 == 0)
                 call.inbound = InboundScript(request.offer, salt: id * 2)
                 // An answer may need what a younger call brings: no body may wait for the end of an older one.
                 if id % 3 == 0 { calls.last { !$0.isLocal && !$0.isForgotten }?.dependency = call }
@@ -52,9 +61,16 @@ final class SimulatedApplication {
                     throw SimulationFailure(description: "\(name): \(Rig.name(of: action)) of an unknown call \(id)")
                 }
                 try call.perform(action)
-                if call.isForgotten { calls.removeAll { $0 === call } }
+                if call.isForgotten {
+                    calls.removeAll { $0 === call }
+                    count(call)
+                }
             }
         }
+    }
+
+    private func count(_ call: SimulatedCall) {
+        outcomes["\(call.isLocal ? "opener" : "answerer") \(call.outcome ?? "none")", default: 0] += 1
     }
 
     // MARK: What it does
@@ -113,10 +129,10 @@ final class SimulatedApplication {
 
     private func open(_ random: inout SeededRandom) throws {
         let script = OutboundScript(
-            &random, salt: 2 * machine.nextID, initialCredit: machine.limits.initialCredit)
+            &random, largest: largestBody, salt: 2 * machine.nextID, initialCredit: machine.limits.initialCredit)
         do throws(CallRejection) {
             let id = try machine.openCall(Request(method: "work", offer: script.offer))
-            let call = SimulatedCall(id, isLocal: true)
+            let call = SimulatedCall(id, isLocal: true, largestBody: largestBody)
             call.outbound = script
             calls.append(call)
             opened += 1

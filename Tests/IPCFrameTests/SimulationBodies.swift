@@ -26,10 +26,10 @@ struct OutboundScript {
     /// The machine said that there is no room, or no verdict; it will tell.
     var isBlocked: Bool
 
-    init(_ random: inout SeededRandom, salt: UInt64, initialCredit: UInt32) {
+    init(_ random: inout SeededRandom, largest: Int, salt: UInt64, initialCredit: UInt32) {
         let credit = Int(initialCredit)
-        total = UInt64(
-            random.pick([0, 1, max(0, credit - 1), credit, credit + 1, random.below(9_000), random.below(60_000)]))
+        let sizes = [0, 1, max(0, credit - 1), credit, credit + 1, random.below(9_000), random.below(60_000)]
+        total = UInt64(min(largest, random.pick(sizes)))
         offer = Offer(
             size: random.once(in: 3) ? nil : total, codec: random.once(in: 2) ? .zlib : .none,
             digest: random.once(in: 2) ? .crc32 : .none, isHeld: random.once(in: 4))

@@ -16,11 +16,13 @@ final class SimulatedCall {
     var dependency: SimulatedCall?
     /// Answerer: answers without the request body.
     private var ignoresBody: Bool
+    private let largestBody: Int
 
-    init(_ id: UInt64, isLocal: Bool, ignoresBody: Bool = false) {
+    init(_ id: UInt64, isLocal: Bool, largestBody: Int, ignoresBody: Bool = false) {
         self.id = id
         self.isLocal = isLocal
         self.ignoresBody = ignoresBody
+        self.largestBody = largestBody
     }
 
     private func finish(_ outcome: String) throws {
@@ -134,7 +136,8 @@ final class SimulatedCall {
         if !ignoresBody, inbound?.step(id, &machine, &random) == true { return true }
         if outbound == nil {
             guard ignoresBody || inbound?.isTaken == true, dependency?.isForgotten != false else { return false }
-            let script = OutboundScript(&random, salt: id * 2 + 1, initialCredit: machine.limits.initialCredit)
+            let script = OutboundScript(
+                &random, largest: largestBody, salt: id * 2 + 1, initialCredit: machine.limits.initialCredit)
             outbound = script
             try machine.respond(id, ResponseHead(offer: script.offer))
             return true
@@ -149,7 +152,7 @@ final class SimulatedCall {
 
     /// Ends the call as no plan had foreseen.
     private func end(_ machine: inout ConnectionStateMachine, _ random: inout SeededRandom) throws -> Bool {
-        switch random.below(4) {
+        switch random.below(isLocal && inbound == nil ? 1 : 3) {
         case 0 where isLocal:
             try finish("cancelled")
             machine.cancel(id)

@@ -8,6 +8,7 @@ extension ConnectionStateMachine {
         guard phase == .open else { throw .notOpen }
         guard !drainReceived, !drainSent, !isDrainWanted else { throw .draining }
         guard openLocally < limits.maxStreams else { throw .tooManyCalls(limit: limits.maxStreams) }
+        try check(request.arguments)
         let payload = Self.encoded { request.encode(into: &$0) }
         guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
         let id = nextID
@@ -25,10 +26,17 @@ extension ConnectionStateMachine {
     /// Answerer: queues RESPONSE.
     package mutating func respond(_ id: UInt64, _ head: ResponseHead) throws(CallRejection) {
         guard let stream = streams[id], stream.send.state == .idle else { return }
+        try check(head.arguments)
         let payload = Self.encoded { head.encode(into: &$0) }
         guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
         stream.send.start(head.offer, initialCredit: limits.initialCredit)
         enqueue(OutboundFrame(.response, stream: id, payload: payload[...]), on: stream)
+    }
+
+    /// Before they are encoded: what cannot fit is not tried, and a key is never cut.
+    private func check(_ arguments: [Argument]) throws(CallRejection) {
+        let count = arguments.reduce(2) { $0 + 6 + $1.key.utf8.count + $1.value.count }
+        guard count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(count) }
     }
 
     /// Raw bytes that may be handed to ``send(_:on:)`` now. When 0, `.sendable` will tell of room.

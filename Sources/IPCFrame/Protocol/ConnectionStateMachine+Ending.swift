@@ -14,8 +14,7 @@ extension ConnectionStateMachine {
     /// Child: could not initialise. Tells the parent and ends the connection.
     package mutating func failToInitialise(_ reason: String) {
         guard phase == .preparing else { return }
-        let error = RemoteError(code: .initialisationFailed, reason: reason)
-        queueControl(.error, payload: Self.encoded { error.encode(into: &$0) })
+        report(.initialisationFailed, reason)
         close(.aborted)
     }
 

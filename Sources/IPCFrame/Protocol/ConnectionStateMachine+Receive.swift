@@ -11,20 +11,13 @@ extension ConnectionStateMachine {
         if header.length > payloadLimit {
             fault = ProtocolViolation(
                 .frameTooLarge, limit: UInt64(payloadLimit),
-                detail: "a payload of \(header.length) bytes is declared\(Self.textHint(header.length))")
+                detail: "a payload of \(header.length) bytes is declared\(header.textHint)")
         } else if header.descriptors != 0 {
             fault = ProtocolViolation(.badDescriptors, detail: "\(header.descriptors) descriptors where none belong")
         }
         guard let fault else { return true }
         close(.violation(fault.of(header)))
         return false
-    }
-
-    /// Most often a length that cannot be is the beginning of a text that was printed to the socket.
-    private static func textHint(_ length: UInt32) -> String {
-        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
-        guard bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { return "" }
-        return " (the bytes are the text '\(String(decoding: bytes, as: UTF8.self))': was it printed to the socket?)"
     }
 
     /// Takes a whole frame that ``admit(_:)`` had admitted.
@@ -90,7 +83,7 @@ extension ConnectionStateMachine {
             checkIdle()
         case (.awaitingReady, .bye), (.preparing, .bye), (.open, .bye):
             var reader = PayloadReader(payload)
-            _ = try Trailer(try reader.tlvs())
+            _ = try Trailer(&reader, in: .bye)
             byeReceived = true
             phase = .closing
             failStreams()
@@ -101,7 +94,6 @@ extension ConnectionStateMachine {
     }
 
     private mutating func receive(_ hello: Hello) throws(ProtocolViolation) {
-        if let fault = hello.capabilities.limits.fault { throw ProtocolViolation(.limitRejected, detail: fault) }
         let version = min(hello.maxVersion, configuration.maxVersion)
         guard version >= max(hello.minVersion, configuration.minVersion) else {
             let reason =
@@ -110,8 +102,14 @@ extension ConnectionStateMachine {
             let reject = Reject(
                 code: .versionMismatch, minVersion: configuration.minVersion, maxVersion: configuration.maxVersion,
                 limit: UInt64(configuration.maxVersion), reason: reason)
-            queueControl(.reject, payload: Self.encoded { reject.encode(into: &$0) })
-            close(.rejected(code: .versionMismatch, reason: reason))
+            send(reject)
+            return
+        }
+        if let (fault, bound) = hello.capabilities.limits.faultAndBound {
+            let reject = Reject(
+                code: .limitRejected, minVersion: configuration.minVersion, maxVersion: configuration.maxVersion,
+                limit: bound, reason: "the child states a limit out of its range: \(fault)")
+            send(reject)
             return
         }
         var inForce = configuration.capabilities
@@ -130,13 +128,20 @@ extension ConnectionStateMachine {
         })
     }
 
+    private mutating func send(_ reject: Reject) {
+        queueControl(.reject, payload: Self.encoded { reject.encode(into: &$0) })
+        close(.rejected(code: reject.code, reason: reject.reason))
+    }
+
     private mutating func receive(_ welcome: Welcome) throws(ProtocolViolation) {
         let theirs = welcome.capabilities
         let ours = configuration.capabilities
         guard (configuration.minVersion...configuration.maxVersion).contains(welcome.version) else {
             throw ProtocolViolation(.limitRejected, detail: "version \(welcome.version) was not offered")
         }
-        if let fault = theirs.limits.fault { throw ProtocolViolation(.limitRejected, detail: fault) }
+        if let (fault, bound) = theirs.limits.faultAndBound {
+            throw ProtocolViolation(.limitRejected, limit: bound, detail: fault)
+        }
         guard theirs.limits.lowered(to: ours.limits) == theirs.limits, theirs.codecs & ~ours.codecs == 0,
             theirs.digests & ~ours.digests == 0, theirs.features & ~ours.features == 0
         else {

@@ -182,9 +182,7 @@ package struct ConnectionStateMachine: ~Copyable {
         unsentRequests = 0
         if case .violation(let violation) = end {
             out.removeAll()
-            queueControl(.error, payload: Self.encoded { bytes in
-                RemoteError(code: violation.code, reason: violation.description).encode(into: &bytes)
-            })
+            report(violation.code, violation.description)
         }
         act(.close(end))
     }
@@ -223,6 +221,12 @@ package struct ConnectionStateMachine: ~Copyable {
     /// This side gives up.
     package mutating func abort(_ end: ConnectionEnd = .aborted) {
         close(end)
+    }
+
+    /// ERROR on stream 0, in a frame that is no larger than a handshake's.
+    mutating func report(_ code: ErrorCode, _ reason: String) {
+        let error = RemoteError(code: code, reason: String(reason.wholePrefix(2_048)) ?? "")
+        queueControl(.error, payload: Self.encoded { error.encode(into: &$0) })
     }
 
     mutating func queueControl(_ type: FrameType, stream: UInt64 = 0, payload: [UInt8]) {

@@ -52,11 +52,12 @@ struct StreamQueue {
 
     mutating func append(_ line: LogLine, stream: UInt64) {
         guard logs < Self.maxLogs else {
-            droppedLogs += 1
+            if droppedLogs < UInt32.max { droppedLogs += 1 }
             return
         }
         var line = line
-        line.dropped += droppedLogs
+        let (dropped, isBeyond) = line.dropped.addingReportingOverflow(droppedLogs)
+        line.dropped = isBeyond ? UInt32.max : dropped
         droppedLogs = 0
         var payload: [UInt8] = []
         line.encode(into: &payload)

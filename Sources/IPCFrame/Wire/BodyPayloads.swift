@@ -52,7 +52,7 @@ package struct Refuse: Equatable, Sendable {
     package func encode(into bytes: inout [UInt8]) {
         bytes.appendLittleEndian(code.rawValue)
         bytes.appendLittleEndian(limit)
-        bytes.appendString(reason)
+        bytes.appendString(reason, limit: Halt.maxReason)
     }
 }
 
@@ -84,6 +84,9 @@ package struct Halt: Equatable, Sendable {
     package var code: ErrorCode
     package var reason: String
 
+    /// Bytes of a reason in a frame that overtakes: many of them must fit into the bound of what may wait.
+    static let maxReason = 1_024
+
     package init(code: ErrorCode, reason: String = "") {
         self.code = code
         self.reason = reason
@@ -98,7 +101,7 @@ package struct Halt: Equatable, Sendable {
 
     package func encode(into bytes: inout [UInt8]) {
         bytes.appendLittleEndian(code.rawValue)
-        bytes.appendString(reason)
+        bytes.appendString(reason, limit: Self.maxReason)
     }
 }
 
@@ -124,7 +127,7 @@ package struct End: Equatable, Sendable {
         digestKind = known
         try reader.zeros(3)
         digest = try reader.uint32("value")
-        trailer = try Trailer(try reader.tlvs())
+        trailer = try Trailer(&reader, in: .end)
     }
 
     package func encode(into bytes: inout [UInt8]) {

@@ -43,8 +43,16 @@ package struct FrameHeader: Equatable, Sendable {
         descriptors = bytes[offset + 6]
         stream = bytes.littleEndian64(at: offset + 8)
         guard bytes[offset + 7] == 0 else {
-            throw ProtocolViolation.malformed("byte 7 of the header is \(bytes[offset + 7]), not 0").of(self)
+            throw ProtocolViolation.malformed("byte 7 of the header is \(bytes[offset + 7]), not 0\(textHint)").of(self)
         }
+    }
+
+    /// Most often a header that cannot be is the beginning of a text that was printed to the socket.
+    var textHint: String {
+        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+        guard bytes.allSatisfy({ ($0 >= 0x20 && $0 < 0x7F) || (9...13).contains($0) }) else { return "" }
+        let text = String(decoding: bytes.map { max($0, 0x20) }, as: UTF8.self)
+        return " (the bytes are the text '\(text)': was it printed to the socket?)"
     }
 
     /// Appends the header's 16 bytes.

@@ -23,12 +23,23 @@ public struct ConnectionLimits: Equatable, Sendable {
     package static let maxDescriptors: UInt8 = 8
 
     /// The first limit that is out of its range, told for a person.
-    package var fault: String? {
-        if !(4_096...1_048_576).contains(maxChunk) { return "maxChunk \(maxChunk) is not in 4096...1048576" }
-        if !(1...65_536).contains(maxStreams) { return "maxStreams \(maxStreams) is not in 1...65536" }
-        if initialCredit > 1_048_576 { return "initialCredit \(initialCredit) is above 1048576" }
+    package var fault: String? { faultAndBound?.fault }
+
+    /// The first limit that is out of its range, and the bound that it passes.
+    var faultAndBound: (fault: String, bound: UInt64)? {
+        for (name, value, range) in [
+            ("maxChunk", maxChunk, Self.maxChunkRange), ("maxStreams", maxStreams, Self.maxStreamsRange),
+            ("initialCredit", initialCredit, Self.initialCreditRange),
+        ] where !range.contains(value) {
+            let bound = value < range.lowerBound ? range.lowerBound : range.upperBound
+            return ("\(name) \(value) is not in \(range.lowerBound)...\(range.upperBound)", UInt64(bound))
+        }
         return nil
     }
+
+    static let maxChunkRange: ClosedRange<UInt32> = 4_096...1_048_576
+    static let maxStreamsRange: ClosedRange<UInt32> = 1...65_536
+    static let initialCreditRange: ClosedRange<UInt32> = 0...1_048_576
 
     func lowered(to other: ConnectionLimits) -> ConnectionLimits {
         var result = self
@@ -52,8 +63,8 @@ package struct Capabilities: Equatable, Sendable {
 
     package init() {}
 
-    init(_ tlvs: [TLV]) throws(ProtocolViolation) {
-        for tlv in tlvs {
+    init(_ payload: inout PayloadReader) throws(ProtocolViolation) {
+        for tlv in try payload.tlvs(repeatable: []) {
             var reader = PayloadReader(tlv.value)
             switch tlv.tag {
             case TLV.Tag.maxChunk: limits.maxChunk = try reader.uint32("maxChunk")
@@ -62,7 +73,9 @@ package struct Capabilities: Equatable, Sendable {
             case TLV.Tag.codecs: codecs = try reader.uint32("codecs") | 1
             case TLV.Tag.digests: digests = try reader.uint32("digests") | 1
             case TLV.Tag.features: features = try reader.uint64("features")
-            case TLV.Tag.name: name = try reader.text(min(256, tlv.value.count), "name")
+            case TLV.Tag.name:
+                guard tlv.value.count <= 256 else { throw .malformed("a name of \(tlv.value.count) bytes") }
+                name = try reader.text(tlv.value.count, "name")
             case TLV.Tag.pid: pid = try reader.uint32("pid")
             default: continue
             }
@@ -76,7 +89,7 @@ package struct Capabilities: Equatable, Sendable {
         bytes.appendTLV(TLV.Tag.codecs, codecs)
         bytes.appendTLV(TLV.Tag.digests, digests)
         bytes.appendTLV(TLV.Tag.features, features)
-        bytes.appendTLV(TLV.Tag.name, Array(name.utf8.prefix(256)))
+        bytes.appendTLV(TLV.Tag.name, Array(name.wholePrefix(256)))
         bytes.appendTLV(TLV.Tag.pid, pid)
         bytes.appendTLV(TLV.Tag.grease, [])
     }
@@ -104,7 +117,7 @@ package struct Hello: Equatable, Sendable {
         }
         minVersion = try reader.uint16("minVersion")
         maxVersion = try reader.uint16("maxVersion")
-        capabilities = try Capabilities(try reader.tlvs())
+        capabilities = try Capabilities(&reader)
     }
 
     package func encode(into bytes: inout [UInt8]) {
@@ -128,7 +141,7 @@ package struct Welcome: Equatable, Sendable {
     package init(parsing payload: [UInt8]) throws(ProtocolViolation) {
         var reader = PayloadReader(payload)
         version = try reader.uint16("version")
-        capabilities = try Capabilities(try reader.tlvs())
+        capabilities = try Capabilities(&reader)
     }
 
     package func encode(into bytes: inout [UInt8]) {

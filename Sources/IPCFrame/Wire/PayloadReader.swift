@@ -77,6 +77,16 @@ struct PayloadReader {
         return result
     }
 
+    /// The TLVs to the payload's end, of which each may come once, save those with a tag in `repeatable`.
+    mutating func tlvs(repeatable: Set<UInt16>) throws(ProtocolViolation) -> [TLV] {
+        let result = try tlvs()
+        var seen: Set<UInt16> = []
+        for tlv in result where TLV.Tag.all.contains(tlv.tag) && !repeatable.contains(tlv.tag) {
+            guard seen.insert(tlv.tag).inserted else { throw .malformed("the tag \(tlv.tag) is there twice") }
+        }
+        return result
+    }
+
     /// Call when the layout is complete and no TLVs may follow.
     func finish() throws(ProtocolViolation) {
         guard remaining == 0 else { throw .malformed("\(remaining) bytes after the end of the payload's layout") }
@@ -103,19 +113,32 @@ package struct TLV: Equatable, Sendable {
         static let exitCode: UInt16 = 0x0022
         static let count: UInt16 = 0x0023
         static let value: UInt16 = 0x0024
+        /// Every tag with a meaning.
+        static let all: Set<UInt16> = [
+            maxChunk, maxStreams, initialCredit, codecs, digests, features, name, pid, peakRSS, cpuTime, exitCode,
+            count, value,
+        ]
         /// Means nothing; keeps receivers honest (the idea is RFC 8701's).
         static let grease: UInt16 = 0xFF2A
     }
 }
 
+extension String {
+    /// The first `limit` bytes of UTF-8, or fewer: no character is cut in two.
+    func wholePrefix(_ limit: Int) -> Substring.UTF8View {
+        var end = utf8.index(utf8.startIndex, offsetBy: limit, limitedBy: utf8.endIndex) ?? utf8.endIndex
+        // A byte 10xxxxxx continues the character before it.
+        while end != utf8.endIndex, end != utf8.startIndex, utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
+        return self[..<end].utf8
+    }
+}
+
 extension [UInt8] {
-    /// Appends a string with its u16 length; longer than 65,535 bytes it is cut at a character.
-    mutating func appendString(_ text: String) {
-        var text = text
-        if text.utf8.count > Int(UInt16.max) { text = String(decoding: text.utf8.prefix(65_532), as: UTF8.self) }
-        while text.utf8.count > Int(UInt16.max) { text.removeLast() }
-        appendLittleEndian(UInt16(text.utf8.count))
-        append(contentsOf: text.utf8)
+    /// Appends a string with its u16 length; what is longer than `limit` bytes is cut at a character.
+    mutating func appendString(_ text: String, limit: Int = Int(UInt16.max)) {
+        let bytes = text.wholePrefix(limit)
+        appendLittleEndian(UInt16(bytes.count))
+        append(contentsOf: bytes)
     }
 
     mutating func appendTLV(_ tag: UInt16, _ value: [UInt8]) {

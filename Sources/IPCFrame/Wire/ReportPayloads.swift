@@ -27,13 +27,13 @@ public struct RemoteError: Error, Equatable, Sendable {
         exitCode = try reader.uint16("exitCode")
         isRetryable = flags.contains(.retryable)
         reason = try reader.string("reason")
-        peakRSS = try Trailer(try reader.tlvs()).peakRSS
+        peakRSS = try Trailer(&reader, in: .error).peakRSS
     }
 
     package func encode(into bytes: inout [UInt8]) {
         bytes.appendLittleEndian(code.rawValue)
         bytes.appendLittleEndian(exitCode)
-        bytes.appendString(String(decoding: reason.utf8.prefix(16_384), as: UTF8.self))
+        bytes.appendString(reason, limit: 16_384)
         if let peakRSS { bytes.appendTLV(TLV.Tag.peakRSS, peakRSS) }
     }
 }
@@ -73,16 +73,18 @@ public struct Progress: Equatable, Sendable {
         self.total = total == UInt64.max ? nil : total
         unit = try reader.string("unit")
         text = try reader.string("text")
-        counts = try Trailer(try reader.tlvs()).counts
+        counts = try Trailer(&reader, in: .progress).counts
         isFinal = flags.contains(.final)
     }
 
     package func encode(into bytes: inout [UInt8]) {
         bytes.appendLittleEndian(completed)
         bytes.appendLittleEndian(total ?? UInt64.max)
-        bytes.appendString(String(decoding: unit.utf8.prefix(64), as: UTF8.self))
-        bytes.appendString(String(decoding: text.utf8.prefix(4_096), as: UTF8.self))
-        bytes.appendCounts(Array(counts.prefix(64)))
+        bytes.appendString(unit, limit: 64)
+        bytes.appendString(text, limit: 4_096)
+        for count in counts.prefix(64) {
+            bytes.appendCounts([Count(String(count.name.wholePrefix(256)) ?? "", count.value)])
+        }
     }
 }
 
@@ -123,7 +125,7 @@ public struct LogLine: Equatable, Sendable {
         bytes.append(level.rawValue)
         bytes.append(contentsOf: [0, 0, 0])
         bytes.appendLittleEndian(dropped)
-        bytes.appendString(String(decoding: text.utf8.prefix(16_384), as: UTF8.self))
+        bytes.appendString(text, limit: 16_384)
     }
 }
 

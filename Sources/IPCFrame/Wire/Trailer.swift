@@ -34,9 +34,11 @@ public struct Trailer: Equatable, Sendable {
         self.exitCode = exitCode
     }
 
-    init(_ tlvs: [TLV]) throws(ProtocolViolation) {
+    /// Reads the TLVs to the payload's end; tags that do not belong to a frame of `type` are ignored.
+    init(_ payload: inout PayloadReader, in type: FrameType) throws(ProtocolViolation) {
         self.init()
-        for tlv in tlvs {
+        let tags = Self.tags(of: type)
+        for tlv in try payload.tlvs(repeatable: [TLV.Tag.count, TLV.Tag.value]) where tags.contains(tlv.tag) {
             var reader = PayloadReader(tlv.value)
             switch tlv.tag {
             case TLV.Tag.peakRSS: peakRSS = try reader.uint64("peakRSS")
@@ -48,6 +50,15 @@ public struct Trailer: Equatable, Sendable {
                 values.append(Argument(key, try reader.bytes(reader.remaining, "value")))
             default: continue
             }
+        }
+    }
+
+    private static func tags(of type: FrameType) -> Set<UInt16> {
+        switch type {
+        case .end: [TLV.Tag.peakRSS, TLV.Tag.cpuTime, TLV.Tag.exitCode, TLV.Tag.count, TLV.Tag.value]
+        case .error, .bye: [TLV.Tag.peakRSS, TLV.Tag.cpuTime]
+        case .progress: [TLV.Tag.count]
+        default: []
         }
     }
 
