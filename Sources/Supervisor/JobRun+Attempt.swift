@@ -119,6 +119,7 @@ extension JobRun {
             )
             guard number == attempt.number else { return call.cancel() }
             attempt.call = call
+            attempt.lastTraffic = call.statistics
             events = Task { await self.follow(call, number) }
             let response = try await call.response()
             handle(.activity, from: number)

@@ -96,6 +96,7 @@ struct RunOptions: ParsableArguments {
     var memoryLimit: ByteSize?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Further attempts after a worker's death, a timeout or a failure that may pass.",
             valueName: "n"
@@ -114,7 +115,10 @@ struct RunOptions: ParsableArguments {
     @Option(name: .customLong("cwd"), help: ArgumentHelp("The directory that the worker starts in.", valueName: "dir"))
     var workingDirectory: String?
 
-    @Option(help: ArgumentHelp("Lowers the worker's priority (1 to 19), or raises it (-20 to -1).", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Lowers the worker's priority (1 to 19), or raises it (-20 to -1).", valueName: "n")
+    )
     var nice = 0
 
     @Option(help: ArgumentHelp("How progress is shown on standard error.", valueName: "auto|bar|plain|json|none"))
