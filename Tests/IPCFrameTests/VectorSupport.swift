@@ -131,7 +131,7 @@ enum AnyFrame: Equatable {
         case .ping, .pong, .drain: self = .number(try Number(parsing: payload))
         case .bye:
             var reader = PayloadReader(payload)
-            self = .bye(try Trailer(try reader.tlvs()))
+            self = .bye(try Trailer(&reader, in: .bye))
         case .arena, nil: throw ProtocolViolation(.unknownFrame, detail: "no vector has such a frame")
         }
     }

@@ -41,6 +41,25 @@ public struct OutboundBody: Sendable {
         return .pieces(size: size) { try await source.next() }
     }
 
+    /// A whole file, from its beginning, opened now and closed when the body has been sent or dropped.
+    ///
+    /// - Throws: `SystemError` when it is no regular file or cannot be opened for reading.
+    public static func file(path: String) throws(SystemError) -> OutboundBody {
+        let file = OwnedDescriptor(adopting: try SystemError.check("open", openForReading(path)))
+        var status = stat()
+        let result = file.withRawValue { unsafe fstat($0, &status) == 0 ? 0 : -errno }
+        try SystemError.check("fstat", result)
+        guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError(call: "open", errno: ESPIPE) }
+        let count = UInt64(status.st_size)
+        let source = FileSource(file: file.release(), offset: 0, end: count, isOwner: true)
+        return .pieces(size: count) { try await source.next() }
+    }
+
+    private static func openForReading(_ path: String) -> CInt {
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        return file >= 0 ? file : -errno
+    }
+
     /// A part of a file, read with pread(2): the descriptor's offset does not move.
     ///
     /// - Parameters:
@@ -48,7 +67,7 @@ public struct OutboundBody: Sendable {
     ///   - offset: where the body begins, bytes.
     ///   - count: raw bytes; the file must have them when they are read.
     public static func file(descriptor file: CInt, offset: UInt64 = 0, count: UInt64) -> OutboundBody {
-        let source = FileSource(file: file, offset: offset, end: offset + count)
+        let source = FileSource(file: file, offset: offset, end: offset + count, isOwner: false)
         return .pieces(size: count) { try await source.next() }
     }
 }
@@ -75,11 +94,17 @@ private actor FileSource {
     private let file: CInt
     private var offset: UInt64
     private let end: UInt64
+    private let isOwner: Bool
 
-    init(file: CInt, offset: UInt64, end: UInt64) {
+    init(file: CInt, offset: UInt64, end: UInt64, isOwner: Bool) {
         self.file = file
         self.offset = offset
         self.end = end
+        self.isOwner = isOwner
+    }
+
+    deinit {
+        if isOwner { _ = close(file) }
     }
 
     func next() throws(SystemError) -> [UInt8]? {

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import IPCFrame
+import Supervisor
+import Testing
+
+// The Swift examples of README.md, compiled as they stand there.
+
+enum EmbeddingExample {
+    static func importStations(worker path: String, delivery: String, database: String) async throws -> [Count] {
+        let worker = try await WorkerProcess.start(WorkerConfiguration(executable: path))
+        do {
+            let call = try await worker.call(
+                "import", arguments: [Argument("database", database)],
+                body: .file(path: delivery))
+            let answer = try await call.response()
+            for try await piece in answer.body { _ = piece }  // the difference, as NDJSON
+            await worker.stop()
+            return answer.body.trailer?.counts ?? []
+        } catch {
+            await worker.stop()
+            print("\(await worker.waitForExit())")  // why, if it was the worker's end
+            throw error
+        }
+    }
+}
+
+enum WorkerExample {
+    static func main() {
+        Worker.run(name: "shouter") { call in
+            guard call.method == "shout" else { throw Worker.unknownMethod(call.method) }
+            let answer = call.respond()
+            for try await piece in call.body {
+                try await answer.write(piece.map { (97...122).contains($0) ? $0 - 32 : $0 })
+                call.progress(Progress(completed: answer.written, unit: "bytes"))
+            }
+        }
+    }
+}
+
+@Suite struct ReadmeTests {
+    private static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private static func blocks(_ language: String) throws -> [String] {
+        let text = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
+        return text.components(separatedBy: "```\(language)\n").dropFirst().map { rest in
+            rest.components(separatedBy: "\n```")[0]
+        }
+    }
+
+    private static func squeezed(_ text: String) -> String {
+        text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "\n")
+    }
+
+    @Test func everySwiftExampleOfTheReadmeIsCompiledHere() throws {
+        let source = Self.squeezed(try String(contentsOfFile: #filePath, encoding: .utf8))
+        let blocks = try Self.blocks("swift")
+        #expect(blocks.count == 2)
+        for block in blocks { #expect(source.contains(Self.squeezed(block)), "not compiled: \(block)") }
+    }
+
+    @Test func theEmbeddingExampleReturnsTheCounts() async throws {
+        let directory = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let delivery = directory.appendingPathComponent("d.csv").path
+        try "id,name\n1,Ulm\n2,Köln\n".write(toFile: delivery, atomically: true, encoding: .utf8)
+        let counts = try await EmbeddingExample.importStations(
+            worker: try CommandLine.products + "/ipc-child", delivery: delivery, database: directory.appendingPathComponent("s.db").path)
+        #expect(counts.first == Count("new", 2))
+        #expect(counts.last == Count("unchanged", 0))
+    }
+
+    /// The shell examples run as they stand, in a directory that has what they name.
+    @Test func everyShellExampleOfTheReadmeRuns() throws {
+        let directory = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        for name in ["stations.csv.gz", "stations-next.csv.gz"] {
+            try FileManager.default.copyItem(
+                at: Self.root.appendingPathComponent("Samples/\(name)"), to: directory.appendingPathComponent(name))
+        }
+        try FileManager.default.copyItem(
+            at: Self.root.appendingPathComponent("Tests/Support/worker.py"),
+            to: directory.appendingPathComponent("worker.py"))
+        let blocks = try Self.blocks("sh").filter { $0.contains("ipc-parent") }
+        #expect(!blocks.isEmpty)
+        for block in blocks {
+            let shell = Process()
+            shell.executableURL = URL(fileURLWithPath: "/bin/bash")
+            shell.arguments = ["-euo", "pipefail", "-c", block]
+            shell.currentDirectoryURL = directory
+            var environment = ProcessInfo.processInfo.environment
+            environment["PATH"] = try CommandLine.products + ":" + (environment["PATH"] ?? "/usr/bin:/bin")
+            shell.environment = environment
+            shell.standardInput = FileHandle.nullDevice
+            let output = Foundation.Pipe()
+            shell.standardOutput = output
+            shell.standardError = output
+            try shell.run()
+            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            shell.waitUntilExit()
+            #expect(shell.terminationStatus == 0, "\(block)\n\(text)")
+        }
+    }
+}
