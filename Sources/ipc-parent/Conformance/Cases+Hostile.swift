@@ -151,7 +151,7 @@ extension ConformanceCase {
                 try session.request(UInt64(id * 2 + 1), Offer(size: 65_536), body: Samples.random(65_536))
             }
             session.socket.vanish()
-            try session.expectExit()
+            try session.expectExit(orKillsItself: true)
         },
     ]
 

@@ -266,15 +266,4 @@ extension Session {
         let reset = try Halt(parsing: frame.payload)
         try check(reset.code == .stopped, "RESET has the code '\(reset.code)', not 'stopped'")
     }
-
-    fileprivate func expectViolation(_ code: ErrorCode, or other: ErrorCode) throws {
-        do {
-            try expectViolation(code)
-        } catch let failed as Failed
-            where failed.description.contains("'\(other):") || failed.description.contains("says '\(other)")
-        {
-            try expectEndOfFile()
-            try expectExit()
-        }
-    }
 }
