@@ -239,7 +239,9 @@ static int sweep(int proc, pid_t leader) {
             struct directory_entry *entry = (struct directory_entry *)(buffer + at);
             at += entry->length;
             pid_t pid = (pid_t)atoi(entry->name);
-            if (pid <= 1 || pid == leader || !is_living_member(proc, entry->name, leader)) continue;
+            // getsid first: it costs a hundredth of a look into /proc. Zombies have a session, too.
+            if (pid <= 1 || pid == leader || getsid(pid) != leader) continue;
+            if (!is_living_member(proc, entry->name, leader)) continue;
             // The number may have passed to a stranger meanwhile: pin it, look again, and only then signal.
             int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
             if (pidfd < 0) continue;
