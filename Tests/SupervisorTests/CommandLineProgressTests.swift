@@ -84,7 +84,7 @@ struct CommandLineProgressTests {
         #expect(lines.count == 10)
         #expect(lines.first?.hasPrefix("import 10 % 10,400/104,000 stations 5.0/50.0 MiB") == true)
         #expect(
-            meter.end(now: at(5)) == [
+            meter.end(.succeeded, now: at(5)) == [
                 "import: done in 5.0 s, 50.0 MiB in, 812 new, 4,310 changed, 97 deleted"
             ]
         )
@@ -119,7 +119,7 @@ struct CommandLineProgressTests {
     func none() {
         var meter = meter(.none)
         feed(&meter, upTo: 3)
-        #expect(meter.begin() + meter.dueLines(now: at(3)) + meter.end(now: at(5)) == [])
+        #expect(meter.begin() + meter.dueLines(now: at(3)) + meter.end(.succeeded, now: at(5)) == [])
         #expect(meter.nextWake(now: at(3)) == nil)
     }
 

@@ -8,8 +8,10 @@ struct CommandLineSignalTests {
 
     init() throws { command = try CommandLine() }
 
-    /// Starts a job that waits for its input for ever, and waits until it has it. `$pid` is ipc-parent, `$worker` its
-    /// worker. Job control is on, so that signals are not ignored as in the background of a script.
+    /// Starts a job that waits for its input for ever, and waits until it has it.
+    ///
+    /// `$pid` is ipc-parent, `$worker` its worker. Job control is on, so that signals are not ignored as in the
+    /// background of a script.
     static let waiting = """
         set -m; mkfifo silent; exec 5<>silent
         start() {

@@ -90,12 +90,13 @@ struct ProgressMeter {
         }
     }
 
-    /// The lines for the end of a job that was done; the end of another is told by its reason.
-    func end(now: ContinuousMoment) -> [String] {
+    /// The lines for the end; for people only if the job was done, since the end of another is told by its reason.
+    func end(_ outcome: JobVerdict.Outcome, now: ContinuousMoment) -> [String] {
         switch style {
         case .none: return []
-        case .json: return [json("end", now: now)]
+        case .json: return [json("end", outcome: outcome, now: now)]
         case .bar, .plain:
+            guard outcome == .succeeded else { return [] }
             var parts = ["done in " + NumberText.span(now - start)]
             if bytesIn > 0 { parts.append(NumberText.bytes(bytesIn) + " in") }
             if bytesOut > 0 { parts.append(NumberText.bytes(bytesOut) + " out") }
@@ -182,9 +183,10 @@ struct ProgressMeter {
         return completed + (report.total.map { "/" + NumberText.grouped($0) } ?? "") + unit
     }
 
-    private func json(_ type: String, now: ContinuousMoment) -> String {
+    private func json(_ type: String, outcome: JobVerdict.Outcome? = nil, now: ContinuousMoment) -> String {
         var object = JSONObject()
         object["type"] = .string(type)
+        if let outcome { object["outcome"] = .string(outcome.rawValue) }
         object["time"] = .string(Timestamp.rfc3339(nanoseconds: startedAt + (now - start).wholeNanoseconds))
         object["job"] = .string(job)
         object["seconds"] = .seconds(now - start)

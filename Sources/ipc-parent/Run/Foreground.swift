@@ -121,8 +121,7 @@ struct Foreground {
 
     /// Tells why there is no result; returns the exit code.
     private func fail(_ outcome: JobOutcome, _ report: OutputTarget?) -> Int32 {
-        console.failure("\(outcome.job): \(outcome.text)")
-        if let evidence = outcome.evidence { console.failure("  \(evidence)") }
+        console.failure("\(outcome.job): \(outcome.text)", evidence: outcome.evidence)
         return write(JobReport(outcome), to: report, otherwise: outcome.verdict.exitCode)
     }
 

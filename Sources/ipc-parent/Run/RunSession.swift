@@ -29,17 +29,15 @@ actor RunSession {
     func run() async -> JobOutcome {
         let job = JobRun(request, observer: observer, on: reactor)
         self.job = job
-        console.lines(meter.begin())
+        if !isQuiet { console.lines(meter.begin()) }
         tickLater()
         let outcome = await job.run()
         if let timer { reactor.cancel(timer) }
         timer = nil
         await measure()
         console.bar("", columns: 0)
-        if outcome.verdict == .succeeded {
-            meter.finish(counts: outcome.counts)
-            if !isQuiet { console.lines(meter.end(now: .now)) }
-        }
+        meter.finish(counts: outcome.counts)
+        if !isQuiet { console.lines(meter.end(outcome.verdict.outcome, now: .now)) }
         return outcome
     }
 
@@ -90,7 +88,7 @@ actor RunSession {
 
     private func show() {
         guard timer == nil, job != nil else { return }
-        console.lines(meter.dueLines(now: .now))
+        if !isQuiet { console.lines(meter.dueLines(now: .now)) }
         if meter.style == .bar, TerminalProbe.isInForeground {
             console.bar(meter.line(now: .now), columns: TerminalProbe.columns)
         }

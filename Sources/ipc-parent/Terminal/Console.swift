@@ -38,8 +38,11 @@ final class Console: Sendable {
         if !isQuiet { message("notice", text) }
     }
 
-    /// Why there is no result.
-    func failure(_ text: String) { message("error", text) }
+    /// Why there is no result, and what supports that.
+    func failure(_ text: String, evidence: String? = nil) {
+        message("error", text, evidence: evidence)
+        if !isJSON, let evidence { message("error", "  " + evidence) }
+    }
 
     /// A line that the worker wrote to its standard error.
     func relay(_ line: String) {
@@ -95,16 +98,17 @@ final class Console: Sendable {
         while queue.withLock({ $0.isWriting }), ContinuousMoment.now < deadline { usleep(500) }
     }
 
-    private func message(_ type: String, _ text: String, level: String? = nil) {
-        lines([self.text(type, text, level: level)])
+    private func message(_ type: String, _ text: String, level: String? = nil, evidence: String? = nil) {
+        lines([self.text(type, text, level: level, evidence: evidence)])
     }
 
-    private func text(_ type: String, _ text: String, level: String? = nil) -> String {
+    private func text(_ type: String, _ text: String, level: String? = nil, evidence: String? = nil) -> String {
         guard isJSON else { return Self.prefix + DisplayText.harmless(text) }
         var object = JSONObject()
         object["type"] = .string(type)
         if let level { object["level"] = .string(level) }
         object["text"] = .string(text)
+        if let evidence { object["evidence"] = .string(evidence) }
         return object.text
     }
 
