@@ -14,6 +14,7 @@ let package = Package(
     name: "IPCFrame",
     products: [
         .library(name: "IPCFrame", targets: ["IPCFrame"]),
+        .library(name: "IPCFrameCodable", targets: ["IPCFrameCodable"]),
         .library(name: "Supervisor", targets: ["Supervisor"]),
         .executable(name: "ipc-parent", targets: ["ipc-parent"]),
         .executable(name: "ipc-child", targets: ["ipc-child"]),
@@ -27,6 +28,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "IPCFrame", dependencies: ["CLinux", "CZlib"], swiftSettings: settings),
+        .target(name: "IPCFrameCodable", dependencies: ["IPCFrame"], swiftSettings: settings),
         .target(
             name: "Supervisor",
             dependencies: ["IPCFrame", "CLinux", .product(name: "Logging", package: "swift-log")],
@@ -43,6 +45,8 @@ let package = Package(
         .executableTarget(
             name: "ipc-child", dependencies: ["IPCFrame", "Tables", "CLinux"], swiftSettings: settings),
         .testTarget(name: "IPCFrameTests", dependencies: ["IPCFrame", "CLinux", "CZlib"], swiftSettings: settings),
+        .testTarget(
+            name: "IPCFrameCodableTests", dependencies: ["IPCFrameCodable", "IPCFrame"], swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests",
             dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child"],

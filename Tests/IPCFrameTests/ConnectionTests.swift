@@ -20,7 +20,7 @@ struct ConnectedPair {
         try #require(result == 0)
         var childConfiguration = ConnectionConfiguration(name: "child")
         childConfiguration.limits = limits
-        childConfiguration.onCall = { call in CallThreads.shared.run { await call.run(handler) } }
+        childConfiguration.handle(with: handler)
         let childReactor = Reactor(name: "child")
         childReactor.start()
         parent = Connection(

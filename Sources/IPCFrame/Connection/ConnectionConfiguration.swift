@@ -10,12 +10,22 @@ public struct ConnectionConfiguration: Sendable {
     public var receiveBudget: UInt64 = 16 << 20
     /// The time from start to READY.
     public var handshakeTimeout: Duration = .seconds(10)
-    /// Takes the calls that the other end opens; nil refuses each as an unknown method.
+    /// Takes the calls that the other end opens, on the connection's thread; nil fails each as an unknown method. See
+    /// ``handle(with:)``.
     public var onCall: (@Sendable (IncomingCall) -> Void)?
 
     /// The defaults.
     public init(name: String = "") {
         self.name = name
+    }
+
+    /// Takes the calls that the other end opens, each on a thread of its own, where the handler may block.
+    public mutating func handle(
+        with handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
+    ) {
+        onCall = { call in
+            CallThreads.shared.run { await call.run(handler) }
+        }
     }
 }
 

@@ -41,9 +41,7 @@ public enum Worker {
         let reactor = Reactor(name: name)
         var configuration = ConnectionConfiguration(name: name)
         configuration.limits = limits
-        configuration.onCall = { call in
-            CallThreads.shared.run { await call.run(handler) }
-        }
+        configuration.handle(with: handler)
         let connection = Connection(adopting: socket, role: .child, reactor: reactor, configuration: configuration)
         Task(executorPreference: reactor) {
             if let initialise {
