@@ -8,7 +8,7 @@ import Testing
 
 enum EmbeddingExample {
     static func importStations(worker path: String, delivery: String, database: String) async throws -> [Count] {
-        let worker = try await WorkerProcess.start(WorkerConfiguration(executable: path))
+        let worker = try await WorkerProcess.spawn(WorkerConfiguration(executable: path))
         do {
             let call = try await worker.call(
                 "import", arguments: [Argument("database", database)],

@@ -5,7 +5,7 @@ import Testing
 @testable import Supervisor
 
 /// The products of the build, which lie beside the test bundle.
-private let products = CommandLine.arguments[0].split(separator: "/").dropLast().map { "/" + $0 }.joined()
+private let products = Swift.CommandLine.arguments[0].split(separator: "/").dropLast().map { "/" + $0 }.joined()
 
 @Suite(.timeLimit(.minutes(2))) struct RealWorkerTests {
     @Test func aRealWorkerShakesHandsAndEndsInOrder() async throws {
