@@ -122,7 +122,7 @@ final class Gate: Sendable {
                 while True: kept.append(bytearray(1 << 20))
             except MemoryError: os.abort()'
             """
-        let worker = try await worker(script) { $0.memoryLimit = 100 << 20 }
+        let worker = try await worker(script) { $0.memoryLimit = 600 << 20 }
         let exit = await worker.waitForExit()
         // Whichever comes first: the failed allocation, or the look that we take.
         guard case .outOfMemory = exit.reason else {
