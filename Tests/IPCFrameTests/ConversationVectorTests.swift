@@ -134,6 +134,7 @@ private final class Player {
             takeActions()
             #expect(closed == .orderly, "\(place)")
         case ("rejected", .rejected(.versionMismatch, _)): break
+        case (let code, .rejected(let told, _)) where "\(told)" == code: break
         case ("reported", .reportedByPeer(.initialisationFailed, _)) where role == .parent: break
         case ("reported", .aborted) where role == .child: break
         case (let code, .violation(let violation)):

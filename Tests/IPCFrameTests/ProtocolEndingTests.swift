@@ -196,6 +196,18 @@ import Testing
         #expect(rig.end == .orderly)
     }
 
+    @Test func nothingIsToldAfterTheEnd() {
+        let rig = Rig.open(.child)
+        rig.feed(.drain, payload: Sample.number(0))
+        rig.perform(writing: false) { machine in
+            machine.bye(Trailer())
+            machine.receiveEndOfFile(duringFrame: true)
+        }
+        rig.keepWriting()
+        #expect(rig.frameTypes == [.bye])
+        #expect(rig.actionNames == ["close"])
+    }
+
     @Test func endOfFileWithoutByeMeansThatThePeerVanished() {
         for isDuringFrame in [false, true] {
             let rig = Rig.open(.parent)

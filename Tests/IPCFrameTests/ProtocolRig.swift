@@ -9,6 +9,8 @@ final class Rig {
     /// What the machine wanted and sent since the last step.
     private(set) var actions: [MachineAction] = []
     private(set) var frames: [OutboundFrame] = []
+    /// How the connection ended, once it has.
+    private(set) var end: ConnectionEnd?
 
     /// A machine that has done nothing but ``ConnectionStateMachine/start()``.
     init(_ role: ConnectionStateMachine.Role, _ configuration: ConnectionStateMachine.Configuration = .init()) {
@@ -19,7 +21,8 @@ final class Rig {
 
     /// A machine whose handshake is done.
     static func open(
-        _ role: ConnectionStateMachine.Role, _ configuration: ConnectionStateMachine.Configuration = .init()
+        _ role: ConnectionStateMachine.Role,
+        _ configuration: ConnectionStateMachine.Configuration = .init()
     ) -> Rig {
         let rig = Rig(role, configuration)
         switch role {
@@ -36,7 +39,8 @@ final class Rig {
     /// Does something as the application or the shell, and notes what comes of it.
     @discardableResult
     func perform<Value>(
-        writing: Bool = true, _ body: (inout ConnectionStateMachine) throws -> Value
+        writing: Bool = true,
+        _ body: (inout ConnectionStateMachine) throws -> Value
     ) rethrows -> Value {
         actions = []
         frames = []
@@ -47,7 +51,11 @@ final class Rig {
 
     /// Plays the peer: sends the machine a frame.
     func feed(
-        _ type: FrameType, flags: FrameFlags = [], stream: UInt64 = 0, payload: [UInt8] = [], writing: Bool = true
+        _ type: FrameType,
+        flags: FrameFlags = [],
+        stream: UInt64 = 0,
+        payload: [UInt8] = [],
+        writing: Bool = true
     ) {
         let header = FrameHeader(type, flags: flags, stream: stream, length: UInt32(payload.count))
         feed(header, payload, writing: writing)
@@ -68,6 +76,7 @@ final class Rig {
             busy = false
             while let action = machine.nextAction() {
                 actions.append(action)
+                if case .close(let reason) = action { end = reason }
                 busy = true
             }
             while writing, let frame = machine.nextFrame() {
@@ -91,13 +100,7 @@ final class Rig {
         Mirror(reflecting: action).children.first?.label ?? "\(action)"
     }
 
-    /// The end of the connection, where it came in this step.
-    var end: ConnectionEnd? {
-        for case .close(let end) in actions { return end }
-        return nil
-    }
-
-    /// The code of the violation that ended the connection in this step.
+    /// The code of the violation that ended the connection.
     var violation: ErrorCode? {
         guard case .violation(let violation)? = end else { return nil }
         return violation.code
@@ -147,7 +150,11 @@ final class Rig {
     }
 
     func feedCredit(_ consumed: UInt64, _ limit: UInt64, on id: UInt64) {
-        feed(.credit, stream: id, payload: Sample.encoded { Credit(consumed: consumed, limit: limit).encode(into: &$0) })
+        feed(
+            .credit,
+            stream: id,
+            payload: Sample.encoded { Credit(consumed: consumed, limit: limit).encode(into: &$0) }
+        )
     }
 
     func feedHalt(_ type: FrameType, _ code: ErrorCode, on id: UInt64) {

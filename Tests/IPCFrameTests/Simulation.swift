@@ -69,7 +69,9 @@ struct Simulation {
         try child.application.checkEnd(expected)
         return Result(
             outcomes: parent.application.outcomes.merging(child.application.outcomes, uniquingKeysWith: +),
-            bytes: pipes.map(\.delivered), ends: [parent.application.end, child.application.end])
+            bytes: pipes.map(\.delivered),
+            ends: [parent.application.end, child.application.end]
+        )
     }
 
     private mutating func shakeHands() throws {

@@ -20,7 +20,9 @@ final class SimulatedApplication {
     private var pong: UInt64 = 0
 
     init(
-        _ role: ConnectionStateMachine.Role, _ configuration: ConnectionStateMachine.Configuration, largestBody: Int
+        _ role: ConnectionStateMachine.Role,
+        _ configuration: ConnectionStateMachine.Configuration,
+        largestBody: Int
     ) {
         name = "\(role)"
         self.largestBody = largestBody
@@ -129,7 +131,11 @@ final class SimulatedApplication {
 
     private func open(_ random: inout SeededRandom) throws {
         let script = OutboundScript(
-            &random, largest: largestBody, salt: 2 * machine.nextID, initialCredit: machine.limits.initialCredit)
+            &random,
+            largest: largestBody,
+            salt: 2 * machine.nextID,
+            initialCredit: machine.limits.initialCredit
+        )
         do throws(CallRejection) {
             let id = try machine.openCall(Request(method: "work", offer: script.offer))
             let call = SimulatedCall(id, isLocal: true, largestBody: largestBody)
@@ -173,7 +179,8 @@ final class SimulatedApplication {
             let atOnceChunks = Int(limits.initialCredit)
             try hold(
                 stream.queue.count <= StreamQueue.maxLogs + StreamQueue.maxChunks + 5 + atOnceChunks,
-                "\(name): a queue of \(stream.queue.count) frames")
+                "\(name): a queue of \(stream.queue.count) frames"
+            )
         }
         try hold(held == machine.budget.held && bodies == machine.budget.bodies, "\(name): the budget does not add up")
         try hold(held <= machine.budget.total, "\(name): \(held) of \(machine.budget.total) bytes are held")

@@ -31,15 +31,20 @@ struct OutboundScript {
         let sizes = [0, 1, max(0, credit - 1), credit, credit + 1, random.below(9_000), random.below(60_000)]
         total = UInt64(min(largest, random.pick(sizes)))
         offer = Offer(
-            size: random.once(in: 3) ? nil : total, codec: random.once(in: 2) ? .zlib : .none,
-            digest: random.once(in: 2) ? .crc32 : .none, isHeld: random.once(in: 4))
+            size: random.once(in: 3) ? nil : total,
+            codec: random.once(in: 2) ? .zlib : .none,
+            digest: random.once(in: 2) ? .crc32 : .none,
+            isHeld: random.once(in: 4)
+        )
         self.salt = salt
         isBlocked = !offer.isSentAtOnce(initialCredit: initialCredit)
     }
 
     /// Sends the next piece, or END.
     mutating func step(
-        _ id: UInt64, _ machine: inout ConnectionStateMachine, _ random: inout SeededRandom
+        _ id: UInt64,
+        _ machine: inout ConnectionStateMachine,
+        _ random: inout SeededRandom
     ) throws -> Bool {
         guard !isOver, !isBlocked, machine.isSending(id) else { return false }
         if let flushGoal {
@@ -116,7 +121,9 @@ struct InboundScript {
 
     /// Wants the body, takes a piece of it, or is done with it.
     mutating func step(
-        _ id: UInt64, _ machine: inout ConnectionStateMachine, _ random: inout SeededRandom
+        _ id: UInt64,
+        _ machine: inout ConnectionStateMachine,
+        _ random: inout SeededRandom
     ) -> Bool {
         guard !isOver else { return false }
         if !isAcceptAsked, !machine.isSentAtOnce(offer) {

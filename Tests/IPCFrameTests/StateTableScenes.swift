@@ -126,7 +126,8 @@ struct ReceiveScenes {
         switch (side, state) {
         case ("opener", "awaitingResponse"): try Self.requests.map(opener)
         case ("opener", "offered"): try Self.requests.map { try responded($0, Sample.unknown) }
-        case ("opener", "receiving"): try Self.requests.map(receiving) + [withData(try responded(Sample.small, Self.atOnce))]
+        case ("opener", "receiving"):
+            try Self.requests.map(receiving) + [withData(try responded(Sample.small, Self.atOnce))]
         case ("opener", "taking"): try Self.requests.map(taking)
         case ("opener", "discarding"): try Self.requests.map(cancelled) + Self.requests.map(stopped)
         case ("answerer", "offered"): [answerer(Sample.unknown), answerer(.init(size: 5, isHeld: true))]

@@ -103,7 +103,10 @@ import Testing
     }
 
     private func checkNext(
-        _ scene: Scene, next: String, before: String, _ state: (IPCFrame.Stream) -> String
+        _ scene: Scene,
+        next: String,
+        before: String,
+        _ state: (IPCFrame.Stream) -> String
     ) {
         let now = scene.rig.stream(scene.id).map(state)
         let isForgotten = scene.rig.actionNames.contains("forgotten")

@@ -46,7 +46,10 @@ package struct Chunk: Sendable {
         }
         guard rawCount <= Int(maxChunk) else {
             throw ProtocolViolation(
-                .frameTooLarge, limit: UInt64(maxChunk), detail: "a chunk of \(rawCount) raw bytes")
+                .frameTooLarge,
+                limit: UInt64(maxChunk),
+                detail: "a chunk of \(rawCount) raw bytes"
+            )
         }
     }
 }

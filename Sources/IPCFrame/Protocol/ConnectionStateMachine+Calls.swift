@@ -39,7 +39,9 @@ extension ConnectionStateMachine {
         guard count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(count) }
     }
 
-    /// Raw bytes that may be handed to ``send(_:on:)`` now. When 0, `.sendable` will tell of room.
+    /// Raw bytes that may be handed to ``send(_:on:)`` now.
+    ///
+    /// When 0, `.sendable` will tell of room.
     package mutating func sendWindow(_ id: UInt64) -> Int {
         guard let stream = streams[id] else { return 0 }
         let window = room(stream)
@@ -79,7 +81,8 @@ extension ConnectionStateMachine {
         guard let stream = streams[id], stream.send.state == .sending else { return }
         precondition(
             UInt64(chunk.rawCount) <= stream.send.limit - stream.send.sent && chunk.rawCount <= Int(limits.maxChunk),
-            "a chunk must fit into the window")
+            "a chunk must fit into the window"
+        )
         stream.send.sent += UInt64(chunk.rawCount)
         var flags: FrameFlags = []
         if chunk.isCompressed { flags.insert(.compressed) }
@@ -96,16 +99,30 @@ extension ConnectionStateMachine {
             return
         }
         let end = End(
-            total: stream.send.sent, digestKind: stream.send.offer?.digest ?? .none, digest: digest, trailer: trailer)
+            total: stream.send.sent,
+            digestKind: stream.send.offer?.digest ?? .none,
+            digest: digest,
+            trailer: trailer
+        )
+        let payload = Self.encoded { end.encode(into: &$0) }
+        guard payload.count <= Int(limits.maxPayload) else {
+            precondition(!stream.isLocal, "a request's trailer must fit into a frame")
+            let reason =
+                "the trailer of the answer takes \(payload.count) bytes, more than a frame's \(limits.maxPayload)"
+            fail(id, RemoteError(code: .internal, exitCode: 70, reason: reason))
+            return
+        }
         stream.queue.tellDroppedLogs(stream: id)
-        enqueue(OutboundFrame(.end, stream: id, payload: Self.encoded { end.encode(into: &$0) }[...]), on: stream)
+        enqueue(OutboundFrame(.end, stream: id, payload: payload[...]), on: stream)
         // Of a body sent at once, and by an opener that has given up, no final CREDIT comes.
         stream.send.state = stream.send.isAtOnce || stream.isCancelled ? .ended : .untaken
         if !stream.isLocal { endAnsweredRequest(stream) }
         forgetIfOver(stream)
     }
 
-    /// Answerer: the call failed. Ends it, whatever had been sent.
+    /// Answerer: the call failed.
+    ///
+    /// Ends it, whatever had been sent.
     package mutating func fail(_ id: UInt64, _ error: RemoteError) {
         guard let stream = streams[id], !stream.isLocal else { return }
         switch stream.send.state {
@@ -178,7 +195,9 @@ extension ConnectionStateMachine {
         guard let stream = streams[id] else { return }
         guard stream.receive.state == .receiving || stream.receive.state == .taking else { return }
         precondition(
-            UInt64(count) <= stream.receive.received - stream.receive.consumed, "more consumed than received")
+            UInt64(count) <= stream.receive.received - stream.receive.consumed,
+            "more consumed than received"
+        )
         stream.receive.consumed += UInt64(count)
         var isCreditDue = isFlush
         if isFlush { stream.receive.flushedOffset = stream.receive.consumed }

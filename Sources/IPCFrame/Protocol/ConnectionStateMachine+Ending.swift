@@ -11,7 +11,9 @@ extension ConnectionStateMachine {
         checkIdle()
     }
 
-    /// Child: could not initialise. Tells the parent and ends the connection.
+    /// Child: could not initialise.
+    ///
+    /// Tells the parent and ends the connection.
     package mutating func failToInitialise(_ reason: String) {
         guard phase == .preparing else { return }
         report(.initialisationFailed, reason)
@@ -43,7 +45,9 @@ extension ConnectionStateMachine {
         queueControl(.drain, payload: Self.encoded { Number(highestPeerID).encode(into: &$0) })
     }
 
-    /// The last frame, on the shell's answer to `.idle`. Ignored while a call is open.
+    /// The last frame, on the shell's answer to `.idle`.
+    ///
+    /// Ignored while a call is open.
     package mutating func bye(_ trailer: Trailer) {
         guard !byeSent, streams.isEmpty, phase == .open || phase == .closing || phase == .preparing else { return }
         byeSent = true

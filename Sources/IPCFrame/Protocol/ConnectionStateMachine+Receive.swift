@@ -10,8 +10,10 @@ extension ConnectionStateMachine {
         var fault: ProtocolViolation?
         if header.length > payloadLimit {
             fault = ProtocolViolation(
-                .frameTooLarge, limit: UInt64(payloadLimit),
-                detail: "a payload of \(header.length) bytes is declared\(header.textHint)")
+                .frameTooLarge,
+                limit: UInt64(payloadLimit),
+                detail: "a payload of \(header.length) bytes is declared\(header.textHint)"
+            )
         } else if header.descriptors != 0 {
             fault = ProtocolViolation(.badDescriptors, detail: "\(header.descriptors) descriptors where none belong")
         }
@@ -100,15 +102,23 @@ extension ConnectionStateMachine {
                 "the child speaks versions \(hello.minVersion) to \(hello.maxVersion), the parent "
                 + "\(configuration.minVersion) to \(configuration.maxVersion): upgrade the older one"
             let reject = Reject(
-                code: .versionMismatch, minVersion: configuration.minVersion, maxVersion: configuration.maxVersion,
-                limit: UInt64(configuration.maxVersion), reason: reason)
+                code: .versionMismatch,
+                minVersion: configuration.minVersion,
+                maxVersion: configuration.maxVersion,
+                limit: UInt64(configuration.maxVersion),
+                reason: reason
+            )
             send(reject)
             return
         }
         if let (fault, bound) = hello.capabilities.limits.faultAndBound {
             let reject = Reject(
-                code: .limitRejected, minVersion: configuration.minVersion, maxVersion: configuration.maxVersion,
-                limit: bound, reason: "the child states a limit out of its range: \(fault)")
+                code: .limitRejected,
+                minVersion: configuration.minVersion,
+                maxVersion: configuration.maxVersion,
+                limit: bound,
+                reason: "the child states a limit out of its range: \(fault)"
+            )
             send(reject)
             return
         }
@@ -123,9 +133,12 @@ extension ConnectionStateMachine {
         peer = hello
         peerCapabilities = hello.capabilities
         phase = .awaitingReady
-        queueControl(.welcome, payload: Self.encoded { bytes in
-            Welcome(version: version, capabilities: inForce).encode(into: &bytes)
-        })
+        queueControl(
+            .welcome,
+            payload: Self.encoded { bytes in
+                Welcome(version: version, capabilities: inForce).encode(into: &bytes)
+            }
+        )
     }
 
     private mutating func send(_ reject: Reject) {
@@ -157,7 +170,9 @@ extension ConnectionStateMachine {
 
     /// Table 14.2.
     private mutating func receiveStreamFrame(
-        _ type: FrameType, _ header: FrameHeader, _ payload: [UInt8]
+        _ type: FrameType,
+        _ header: FrameHeader,
+        _ payload: [UInt8]
     ) throws(ProtocolViolation) {
         let id = header.stream
         guard id != 0 else { throw ProtocolViolation(.badStream, detail: "stream 0") }
@@ -179,7 +194,10 @@ extension ConnectionStateMachine {
     private mutating func receiveRequest(_ id: UInt64, _ payload: [UInt8]) throws(ProtocolViolation) {
         guard payload.count <= ConnectionLimits.maxArguments else {
             throw ProtocolViolation(
-                .frameTooLarge, limit: UInt64(ConnectionLimits.maxArguments), detail: "arguments of \(payload.count)")
+                .frameTooLarge,
+                limit: UInt64(ConnectionLimits.maxArguments),
+                detail: "arguments of \(payload.count)"
+            )
         }
         let request = try Request(parsing: payload)
         try check(request.offer)

@@ -3,7 +3,10 @@
 // Table 14.3 of PROTOCOL.md: what a frame does to an open stream.
 extension ConnectionStateMachine {
     mutating func receive(
-        _ type: FrameType, _ header: FrameHeader, _ payload: [UInt8], on stream: Stream
+        _ type: FrameType,
+        _ header: FrameHeader,
+        _ payload: [UInt8],
+        on stream: Stream
     ) throws(ProtocolViolation) {
         switch type {
         case .accept: try receiveAccept(try Accept(parsing: payload), stream)
@@ -93,7 +96,10 @@ extension ConnectionStateMachine {
         guard stream.isLocal else { throw unexpected("answerer") }
         guard payload.count <= ConnectionLimits.maxArguments else {
             throw ProtocolViolation(
-                .frameTooLarge, limit: UInt64(ConnectionLimits.maxArguments), detail: "arguments of \(payload.count)")
+                .frameTooLarge,
+                limit: UInt64(ConnectionLimits.maxArguments),
+                detail: "arguments of \(payload.count)"
+            )
         }
         let head = try ResponseHead(parsing: payload)
         try check(head.offer)
@@ -107,7 +113,9 @@ extension ConnectionStateMachine {
     }
 
     private mutating func receiveData(
-        _ header: FrameHeader, _ payload: [UInt8], _ stream: Stream
+        _ header: FrameHeader,
+        _ payload: [UInt8],
+        _ stream: Stream
     ) throws(ProtocolViolation) {
         switch stream.receive.state {
         case .discarding: return
@@ -119,7 +127,10 @@ extension ConnectionStateMachine {
         let (reach, overflow) = stream.receive.received.addingReportingOverflow(UInt64(chunk.rawCount))
         guard !overflow, reach <= stream.receive.limit else {
             throw ProtocolViolation(
-                .creditExceeded, limit: stream.receive.limit, detail: "a chunk reaches offset \(reach)")
+                .creditExceeded,
+                limit: stream.receive.limit,
+                detail: "a chunk reaches offset \(reach)"
+            )
         }
         stream.receive.received = reach
         if chunk.isFlush {

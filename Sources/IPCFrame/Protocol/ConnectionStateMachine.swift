@@ -80,7 +80,8 @@ package struct ConnectionStateMachine: ~Copyable {
         precondition(configuration.capabilities.limits.fault == nil, "limits must be in their ranges")
         precondition(
             configuration.receiveBudget >= UInt64(configuration.capabilities.limits.maxChunk),
-            "the receive budget must have room for one chunk")
+            "the receive budget must have room for one chunk"
+        )
         var configuration = configuration
         // None is always there.
         configuration.capabilities.codecs |= 1
@@ -100,7 +101,8 @@ package struct ConnectionStateMachine: ~Copyable {
         guard role == .child else { return }
         var payload: [UInt8] = []
         Hello(
-            minVersion: configuration.minVersion, maxVersion: configuration.maxVersion,
+            minVersion: configuration.minVersion,
+            maxVersion: configuration.maxVersion,
             capabilities: configuration.capabilities
         ).encode(into: &payload)
         out.append(OutboundFrame(.hello, payload: payload[...]))
@@ -144,7 +146,9 @@ package struct ConnectionStateMachine: ~Copyable {
     /// Whether a frame waits for the wire.
     package var hasOutput: Bool { !out.isEmpty }
 
-    /// The next frame for the wire, or nil. Taking one may bring new actions.
+    /// The next frame for the wire, or nil.
+    ///
+    /// Taking one may bring new actions.
     package mutating func nextFrame() -> OutboundFrame? {
         guard let frame = out.popFirst() else {
             checkIdle()
@@ -158,7 +162,7 @@ package struct ConnectionStateMachine: ~Copyable {
         if frame.header.type == .bye {
             out.fail()
             isOutputOver = true
-            act(.shutdownWrite)
+            if phase != .closed { act(.shutdownWrite) }
             closeIfOver()
         }
         if let stream = streams[frame.header.stream] {
@@ -187,7 +191,9 @@ package struct ConnectionStateMachine: ~Copyable {
         act(.close(end))
     }
 
-    /// The peer has shut down its writing half, or is gone. May be called again.
+    /// The peer has shut down its writing half, or is gone.
+    ///
+    /// May be called again.
     ///
     /// After BYE it is no reason to be silent: the connection is over when our own BYE has been handed to the wire.
     package mutating func receiveEndOfFile(duringFrame: Bool) {

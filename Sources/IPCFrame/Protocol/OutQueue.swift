@@ -94,7 +94,9 @@ struct OutQueue {
         return nil
     }
 
-    /// The outer nil: no control frame waits. The inner: this one has become pointless.
+    /// The next control frame.
+    ///
+    /// The outer nil: none waits. The inner: this one has become pointless.
     private mutating func popControl() -> OutboundFrame?? {
         guard controlHead < control.count else {
             control.removeAll(keepingCapacity: true)
@@ -117,13 +119,18 @@ struct OutQueue {
             guard !stream.isForgotten else { return .some(nil) }
             let credit = Credit(consumed: stream.receive.consumed, limit: stream.receive.limit)
             return OutboundFrame(
-                .credit, stream: stream.id, payload: ConnectionStateMachine.encoded { credit.encode(into: &$0) }[...])
+                .credit,
+                stream: stream.id,
+                payload: ConnectionStateMachine.encoded { credit.encode(into: &$0) }[...]
+            )
         case .pong:
             controlBytes -= FrameHeader.byteCount + 8
             let value = pongValue ?? 0
             pongValue = nil
             return OutboundFrame(
-                .pong, payload: ConnectionStateMachine.encoded { Number(value).encode(into: &$0) }[...])
+                .pong,
+                payload: ConnectionStateMachine.encoded { Number(value).encode(into: &$0) }[...]
+            )
         }
     }
 

@@ -52,7 +52,10 @@ package struct Offer: Equatable, Sendable {
     package var isHeld: Bool
 
     package init(
-        size: UInt64?, codec: BodyCodec = .none, delivery: BodyDelivery = .inline, digest: BodyDigest = .none,
+        size: UInt64?,
+        codec: BodyCodec = .none,
+        delivery: BodyDelivery = .inline,
+        digest: BodyDigest = .none,
         isHeld: Bool = false
     ) {
         self.size = size

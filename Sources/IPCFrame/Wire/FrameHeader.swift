@@ -20,7 +20,11 @@ package struct FrameHeader: Equatable, Sendable {
     package var stream: UInt64
 
     package init(
-        _ type: FrameType, flags: FrameFlags = [], descriptors: UInt8 = 0, stream: UInt64 = 0, length: UInt32 = 0
+        _ type: FrameType,
+        flags: FrameFlags = [],
+        descriptors: UInt8 = 0,
+        stream: UInt64 = 0,
+        length: UInt32 = 0
     ) {
         self.length = length
         self.rawType = type.rawValue

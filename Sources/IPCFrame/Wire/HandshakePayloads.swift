@@ -64,7 +64,7 @@ package struct Capabilities: Equatable, Sendable {
     package init() {}
 
     init(_ payload: inout PayloadReader) throws(ProtocolViolation) {
-        for tlv in try payload.tlvs(repeatable: []) {
+        for tlv in try payload.tlvs(repeatable: 0) {
             var reader = PayloadReader(tlv.value)
             switch tlv.tag {
             case TLV.Tag.maxChunk: limits.maxChunk = try reader.uint32("maxChunk")

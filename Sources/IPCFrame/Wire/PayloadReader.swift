@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A cursor over one payload. Every read checks that the bytes are there.
+/// A cursor over one payload.
+///
+/// Every read checks that the bytes are there.
 struct PayloadReader {
     private let bytes: [UInt8]
     private var offset = 0
@@ -78,11 +80,13 @@ struct PayloadReader {
     }
 
     /// The TLVs to the payload's end, of which each may come once, save those with a tag in `repeatable`.
-    mutating func tlvs(repeatable: Set<UInt16>) throws(ProtocolViolation) -> [TLV] {
+    mutating func tlvs(repeatable: UInt64) throws(ProtocolViolation) -> [TLV] {
         let result = try tlvs()
-        var seen: Set<UInt16> = []
-        for tlv in result where TLV.Tag.all.contains(tlv.tag) && !repeatable.contains(tlv.tag) {
-            guard seen.insert(tlv.tag).inserted else { throw .malformed("the tag \(tlv.tag) is there twice") }
+        var seen: UInt64 = 0
+        for tlv in result {
+            let bit = TLV.Tag.bit(tlv.tag) & TLV.Tag.known & ~repeatable
+            guard seen & bit == 0 else { throw .malformed("the tag \(tlv.tag) is there twice") }
+            seen |= bit
         }
         return result
     }
@@ -113,11 +117,12 @@ package struct TLV: Equatable, Sendable {
         static let exitCode: UInt16 = 0x0022
         static let count: UInt16 = 0x0023
         static let value: UInt16 = 0x0024
-        /// Every tag with a meaning.
-        static let all: Set<UInt16> = [
-            maxChunk, maxStreams, initialCredit, codecs, digests, features, name, pid, peakRSS, cpuTime, exitCode,
-            count, value,
-        ]
+        /// Every tag with a meaning, as a set of ``bit(_:)``.
+        static let known: UInt64 = 0x1F_0000_01FE
+
+        /// The tag's place in a set of tags; none for one that has no meaning yet.
+        static func bit(_ tag: UInt16) -> UInt64 { tag < 64 ? 1 << UInt64(tag) : 0 }
+
         /// Means nothing; keeps receivers honest (the idea is RFC 8701's).
         static let grease: UInt16 = 0xFF2A
     }
@@ -136,6 +141,11 @@ extension String {
 extension [UInt8] {
     /// Appends a string with its u16 length; what is longer than `limit` bytes is cut at a character.
     mutating func appendString(_ text: String, limit: Int = Int(UInt16.max)) {
+        guard text.utf8.count > limit else {
+            appendLittleEndian(UInt16(text.utf8.count))
+            append(contentsOf: text.utf8)
+            return
+        }
         let bytes = text.wholePrefix(limit)
         appendLittleEndian(UInt16(bytes.count))
         append(contentsOf: bytes)

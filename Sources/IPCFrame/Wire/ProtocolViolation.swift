@@ -16,7 +16,11 @@ public struct ProtocolViolation: Error, Equatable, Sendable {
     public let detail: String
 
     package init(
-        _ code: ErrorCode, frameType: UInt8 = 0, stream: UInt64 = 0, limit: UInt64? = nil, detail: String
+        _ code: ErrorCode,
+        frameType: UInt8 = 0,
+        stream: UInt64 = 0,
+        limit: UInt64? = nil,
+        detail: String
     ) {
         self.code = code
         self.frameType = frameType

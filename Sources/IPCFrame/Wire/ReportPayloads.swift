@@ -55,7 +55,11 @@ public struct Progress: Equatable, Sendable {
 
     /// A step of progress.
     public init(
-        completed: UInt64, total: UInt64? = nil, unit: String, text: String = "", counts: [Count] = [],
+        completed: UInt64,
+        total: UInt64? = nil,
+        unit: String,
+        text: String = "",
+        counts: [Count] = [],
         isFinal: Bool = false
     ) {
         self.completed = completed

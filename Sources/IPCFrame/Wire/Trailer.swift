@@ -38,7 +38,8 @@ public struct Trailer: Equatable, Sendable {
     init(_ payload: inout PayloadReader, in type: FrameType) throws(ProtocolViolation) {
         self.init()
         let tags = Self.tags(of: type)
-        for tlv in try payload.tlvs(repeatable: [TLV.Tag.count, TLV.Tag.value]) where tags.contains(tlv.tag) {
+        let repeatable = TLV.Tag.bit(TLV.Tag.count) | TLV.Tag.bit(TLV.Tag.value)
+        for tlv in try payload.tlvs(repeatable: repeatable) where TLV.Tag.bit(tlv.tag) & tags != 0 {
             var reader = PayloadReader(tlv.value)
             switch tlv.tag {
             case TLV.Tag.peakRSS: peakRSS = try reader.uint64("peakRSS")
@@ -53,12 +54,14 @@ public struct Trailer: Equatable, Sendable {
         }
     }
 
-    private static func tags(of type: FrameType) -> Set<UInt16> {
+    private static func tags(of type: FrameType) -> UInt64 {
+        let usage = TLV.Tag.bit(TLV.Tag.peakRSS) | TLV.Tag.bit(TLV.Tag.cpuTime)
+        let counts = TLV.Tag.bit(TLV.Tag.count)
         switch type {
-        case .end: [TLV.Tag.peakRSS, TLV.Tag.cpuTime, TLV.Tag.exitCode, TLV.Tag.count, TLV.Tag.value]
-        case .error, .bye: [TLV.Tag.peakRSS, TLV.Tag.cpuTime]
-        case .progress: [TLV.Tag.count]
-        default: []
+        case .end: return usage | counts | TLV.Tag.bit(TLV.Tag.exitCode) | TLV.Tag.bit(TLV.Tag.value)
+        case .error, .bye: return usage
+        case .progress: return counts
+        default: return 0
         }
     }
 
