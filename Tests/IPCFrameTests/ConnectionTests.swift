@@ -165,6 +165,24 @@ struct ConnectedPair {
         await pair.close()
     }
 
+    @Test func framesThatWereReadTogetherAreAllTakenThoughReadingPauses() async throws {
+        let pair = try await ConnectedPair { call in
+            for line in 1...60 { call.log(.info, "\(line)") }
+            let (cancelled, continuation) = AsyncStream<Void>.makeStream()
+            call.onCancel { continuation.finish() }
+            for await _ in cancelled {}
+        }
+        let call = try await pair.parent.call("x")
+        var count = 0
+        for await case .log in call.events {
+            count += 1
+            if count == 60 { call.cancel() }
+        }
+        #expect(count == 60)
+        await call.finished()
+        await pair.close()
+    }
+
     @Test func theChildCallsTheParentToo() async throws {
         let pair = try await ConnectedPair { call in
             let inner = try await call.peer.call("nothing")
