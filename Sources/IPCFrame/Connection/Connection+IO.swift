@@ -11,6 +11,19 @@ extension Connection {
         if !readiness.isDisjoint(with: [.read, .hangup, .error]) { readFrames(limit: Self.framesPerTurn) }
         obey()
         updateInterest()
+        readOnLater()
+    }
+
+    /// Frames that were read in a batch and not looked at yet: the socket, being empty, would never tell of them.
+    private func readOnLater() {
+        guard reader.holdsBytes, end == nil, registration != nil, !isReadingLater else { return }
+        isReadingLater = true
+        reactor.perform {
+            self.assumeIsolated { connection in
+                connection.isReadingLater = false
+                connection.socketIsReady(.read)
+            }
+        }
     }
 
     /// Reads everything that the peer has written, before its end is told.

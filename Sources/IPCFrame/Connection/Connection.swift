@@ -25,6 +25,7 @@ public actor Connection {
     private(set) var descriptor: CInt
     var registration: Reactor.Registration?
     var isWriteArmed = false
+    var isReadingLater = false
     var isShutdownWanted = false
     var isWritingOver = false
     private var isStarted = false

@@ -62,6 +62,9 @@ struct FrameReader {
         return try FrameHeader(parsing: batch.span, at: batchStart)
     }
 
+    /// Whether a whole header, at least, was read ahead: there may be a frame without a further read.
+    var holdsBytes: Bool { batchEnd - batchStart >= FrameHeader.byteCount }
+
     /// Takes what the batch holds of the payload already, and makes room for the rest.
     private mutating func begin(_ header: FrameHeader) {
         self.header = header
