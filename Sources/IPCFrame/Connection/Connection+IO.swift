@@ -54,10 +54,6 @@ extension Connection {
                 return
             }
         }
-        if end == nil, registration != nil, reader.hasBuffered {
-            // The kernel will not tell of what has been read already.
-            reactor.perform { self.assumeIsolated { $0.socketIsReady(.read) } }
-        }
     }
 
     /// Writes as much as the socket takes now.

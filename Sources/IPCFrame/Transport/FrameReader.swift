@@ -29,9 +29,6 @@ struct FrameReader {
     private var payload: [UInt8] = []
     private var payloadCount = 0
 
-    /// Whether bytes were read that belong to no frame yet.
-    var hasBuffered: Bool { batchEnd > batchStart }
-
     /// The next frame. `admit` sees each header first; when it says no, reading is over.
     mutating func next(from descriptor: CInt, admit: (FrameHeader) -> Bool) -> Outcome {
         while true {
