@@ -132,7 +132,8 @@ extension JobRun {
             handle(error.event, from: number)
             await endCall(events, number)
         } catch let error as CallError {
-            await events?.value
+            // Where we gave the body up, the call ends only when the worker says so, and it need not.
+            if !error.isOurFinding { await events?.value }
             if case .source = error { handle(inputGate.event(error), from: number) }
             if error.leavesCallOpen { return await endCall(events, number) }
             if case .failed(let remote) = error { outcome.workerPeakRSS = remote.peakRSS }

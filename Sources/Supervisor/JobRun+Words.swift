@@ -98,6 +98,14 @@ extension CallError {
         default: false
         }
     }
+
+    /// We found the result to be wrong, whatever the worker may still say of it.
+    var isOurFinding: Bool {
+        switch self {
+        case .corruptBody, .digestMismatch: true
+        default: false
+        }
+    }
 }
 
 extension JobBodyError {
