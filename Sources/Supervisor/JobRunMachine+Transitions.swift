@@ -111,7 +111,8 @@ extension JobRunMachine {
         switch end {
         case .failed(let failure): leave(with: .failed(failure), .stopWorker, now: now)
         case .rejected(let text):
-            leave(with: .protocolViolation(code: "rejected", text: text), .stopWorker, now: now)
+            // It reads why, and exits by itself.
+            leave(with: .protocolViolation(code: "rejected", text: text), nil, now: now)
         case .protocolViolation(let code, let text):
             leave(with: .protocolViolation(code: code, text: text), .stopWorker, now: now)
         case .connectionLost, .cancelled: leave(with: nil, nil, now: now)

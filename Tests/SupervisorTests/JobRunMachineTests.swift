@@ -269,6 +269,16 @@ struct JobRunMachineTests {
         #expect(run.machine.isFinished)
     }
 
+    @Test("A worker that was rejected reads why and exits by itself, or is made to after its grace")
+    func rejected() {
+        var run = RunAtBench { $0.grace = .seconds(3) }
+        run.send(.start)
+        #expect(run.send(.callEnded(.rejected("version 9"))) == [])
+        #expect(run.pass(.seconds(3)) == [.tell(.terminating), .terminateWorker])
+        let verdict = JobVerdict.protocolViolation(code: "rejected", text: "version 9")
+        #expect(run.send(.workerGone(.stopped)).last == .finish(verdict, commitUnknown: false))
+    }
+
     @Test("A cancellation while a retry is awaited ends the run")
     func cancelBetweenAttempts() {
         var run = RunAtBench { $0.retries = 1 }
