@@ -14,8 +14,8 @@ extension JobVerdict {
         case .failed, .workerExited, .inputFailed, .outputFailed, .unknown: .failed
         case .workerKilled: .signalled
         case .outOfMemory: .outOfMemory
+        case .timedOut(.heartbeat), .stalled: .stalled
         case .timedOut: .timedOut
-        case .stalled: .stalled
         case .cancelled, .resultReaderGone: .cancelled
         case .protocolViolation: .protocol
         case .notStarted: .notStarted

@@ -64,6 +64,9 @@ extension WorkerExit: CustomStringConvertible {
         let milliseconds = duration / .milliseconds(1)
         let time = milliseconds < 10_000 ? "\(Int(milliseconds)) ms" : "\(Int(milliseconds / 1000)) s"
         var parts = ["worker '\(worker)' (pid \(pid)) \(reason), after \(time)"]
+        if case .signalled(let signal, _) = status, signalsSent.contains(signal) {
+            parts.append("its supervisor sent the \(SignalName.of(signal))")
+        }
         if let peakRSS { parts.append("peak memory \(mebibytes(peakRSS))") }
         parts += notes
         if let lastWords { parts.append("its last words: \(lastWords)") }

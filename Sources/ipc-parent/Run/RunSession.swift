@@ -118,6 +118,8 @@ actor RunSession {
             console.notice(
                 "\(verdict.text); attempt \(attempt) of \(attempts) follows in \(NumberText.span(delay))"
             )
+        case .workerEndedBadly(.workerExited(let code)):
+            console.notice("the job is done, but afterwards the worker exited with \(code)")
         case .workerEndedBadly(let verdict): console.notice("the job is done, but afterwards \(verdict.text)")
         }
     }
