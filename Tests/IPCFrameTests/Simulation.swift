@@ -136,6 +136,9 @@ struct Simulation {
             guard !hasMoved else { continue }
             try hold(!isDrained, "nobody can move: \(parent.application.state), \(child.application.state)")
             isDrained = true
+            for end in [parent, child] where !end.isOver {
+                try hold(end.application.machine.streams.isEmpty, "a call never ends: \(end.application.state)")
+            }
             if first != 0 { parent.application.drain() }
             if first != 1 { child.application.drain() }
         }

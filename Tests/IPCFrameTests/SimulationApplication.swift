@@ -191,6 +191,13 @@ final class SimulatedApplication {
         try hold(machine.out.entryCount <= 4_096, "\(name): \(machine.out.entryCount) entries in the out-queue")
     }
 
+    /// An honest peer says BYE when it knows of no call: of ours, only whole answers may wait to be taken.
+    func checkBye() throws {
+        for stream in machine.streams.values {
+            try hold(stream.isLocal && stream.receive.state == .taking, "BYE, and \(state)")
+        }
+    }
+
     /// For a person: what is still open.
     var state: String {
         let streams = machine.streams.values.sorted { $0.id < $1.id }

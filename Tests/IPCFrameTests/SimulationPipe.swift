@@ -145,6 +145,7 @@ final class SimulatedEnd {
             self.header = nil
             try hold(!hasReceivedBye, "\(application.name) receives \(header) after BYE")
             hasReceivedBye = header.type == .bye
+            if hasReceivedBye { try application.checkBye() }
             application.machine.receive(header, payload: payload)
             try application.obey()
         }
