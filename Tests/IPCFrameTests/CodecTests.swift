@@ -22,12 +22,16 @@ struct SplitMix64: RandomNumberGenerator {
     }
 
     mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
+        [UInt8](capacity: count) { output in
+            for _ in 0..<count { output.append(UInt8(truncatingIfNeeded: next())) }
+        }
     }
 
     /// Bytes that compress about as well as a table of text.
     mutating func text(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: 97 + next() % 12) }
+        [UInt8](capacity: count) { output in
+            for _ in 0..<count { output.append(UInt8(truncatingIfNeeded: 97 + next() % 12)) }
+        }
     }
 }
 
@@ -37,7 +41,7 @@ struct SplitMix64: RandomNumberGenerator {
         var random = SplitMix64(state: 1)
         let deflater = ChunkDeflater(codec: writer)
         let inflater = ChunkInflater(codec: reader)
-        for count in [1, 2, 63, 64, 65, 1_000, 65_535, 65_536, 65_537, 262_144, 1_048_576] {
+        for count in [1, 2, 63, 64, 65, 1_000, 65_535, 65_536, 65_537, 262_144] {
             for raw in [random.text(count), random.bytes(count), [UInt8](repeating: 0, count: count)] {
                 let payload = try #require(deflater.compress(raw, within: count + count / 10 + 100))
                 let declared = try ChunkInflater.rawLength(declaredBy: payload.span, maxChunk: 1_048_576)
@@ -51,7 +55,7 @@ struct SplitMix64: RandomNumberGenerator {
     func aStreamThatIsNotWhatItDeclaredIsRefusedForWhatItIs(codec: ChunkCodec) throws {
         var random = SplitMix64(state: 2)
         let inflater = ChunkInflater(codec: codec)
-        for count in [5, 64, 10_000, 262_144] {
+        for count in [5, 64, 10_000] {
             let raw = random.text(count)
             let payload = try #require(ChunkDeflater(codec: .zlib).compress(raw, within: count + 200))
             #expect(throws: CodecError.tooLong) { try inflater.inflate(payload: payload, rawLength: count - 1) }
@@ -91,7 +95,7 @@ struct SplitMix64: RandomNumberGenerator {
         let inflaters = codecs.map { ChunkInflater(codec: $0) }
         let raw = random.text(300)
         let payload = try #require(ChunkDeflater(codec: .zlib).compress(raw, within: 1_000))
-        for _ in 0..<5_000 {
+        for _ in 0..<2_000 {
             var damaged = payload
             damaged[4 + Int(random.next() % UInt64(payload.count - 4))] ^= UInt8(1 << (random.next() % 8))
             let results = inflaters.map { try? $0.inflate(payload: damaged, rawLength: raw.count) }

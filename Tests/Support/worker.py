@@ -122,10 +122,13 @@ class Payload:
         except UnicodeDecodeError:
             raise Violation(MALFORMED, "a string is not UTF-8") from None
 
-    def tlvs(self):
+    def tlvs(self, once=()):
+        """All TLVs to the end; those with a tag in `once` may come once."""
         found = []
         while self.offset < len(self.data):
             tag, length = self.numbers("HI")
+            if tag in once and any(tag == other for other, _ in found):
+                raise Violation(MALFORMED, f"the tag {tag} is there twice")
             found.append((tag, self.take(length)))
         return found
 
@@ -283,6 +286,8 @@ class Call:
 
     def grant(self, flush):
         """With the lock held. Section 7.2: CREDIT by half windows, and at FLUSH."""
+        if self.at_once and flush:
+            self.connection.control(CREDIT, self.stream, struct.pack("<QQ", self.consumed, self.limit))
         if self.receive != "receiving" or self.at_once:
             return
         goal = self.goal()
@@ -503,7 +508,7 @@ class Connection:
 
     def say_last(self, violation):
         """ERROR on stream 0, after the frame that is being written, and nothing else."""
-        payload = struct.pack("<HH", violation.code, 0) + string(str(violation))
+        payload = struct.pack("<HH", violation.code, 0) + string(str(violation)[:500])
         with self.lock:
             self.overtaking.clear()
             self.overtaking_bytes = 0
@@ -596,7 +601,9 @@ class Connection:
                 self.writable.notify()
                 return
             if kind == BYE:
-                payload.tlvs()
+                for tag, value in payload.tlvs(once=(0x20, 0x21)):
+                    if tag in (0x20, 0x21):
+                        self.check_trailer(tag, Payload(value))
                 self.receive_bye()
                 return
         raise Violation(UNEXPECTED, f"a frame of type {kind:#04x} in the state {self.state}")
@@ -606,11 +613,15 @@ class Connection:
         (version,) = payload.numbers("H")
         limits = {1: MAX_CHUNK, 2: MAX_STREAMS, 3: INITIAL_CREDIT, 4: 3, 5: 3}
         features = 0
-        for tag, value in payload.tlvs():
-            if tag in limits:
+        for tag, value in payload.tlvs(once=range(1, 9)):
+            if tag in limits or tag == 8:
                 (limits[tag],) = Payload(value).numbers("I")
             elif tag == 6:
                 (features,) = Payload(value).numbers("Q")
+            elif tag == 7:
+                if len(value) > 256:
+                    raise Violation(MALFORMED, "a name of more than 256 bytes")
+                Payload.text(value)
         good = version == 1 and 4_096 <= limits[1] <= MAX_CHUNK and 1 <= limits[2] <= MAX_STREAMS
         if not good or limits[3] > INITIAL_CREDIT or limits[4] & ~3 or limits[5] & ~3 or features:
             raise Violation(LIMIT_REJECTED, "WELCOME states what HELLO had not offered")
@@ -745,7 +756,9 @@ class Connection:
         total, digest = payload.numbers("QB")
         payload.zeros(3)
         (value,) = payload.numbers("I")
-        payload.tlvs()
+        trailer = payload.tlvs(once=(0x20, 0x21, 0x22))
+        for tag, content in trailer:
+            self.check_trailer(tag, Payload(content))
         if call.receive == "discarding":
             call.receive = "ended"
             return
@@ -755,6 +768,19 @@ class Connection:
         if digest != call.offer.digest:
             raise Violation(MALFORMED, "END has another digest than the offer")
         call.receive, call.end = "taking", value
+
+    @staticmethod
+    def check_trailer(tag, value):
+        """This worker has no use for an opener's trailer; its layout must be right all the same."""
+        if tag in (0x20, 0x21):
+            value.numbers("Q")
+        elif tag == 0x22:
+            value.numbers("I")
+        elif tag == 0x23:
+            value.string()
+            value.numbers("Q")
+        elif tag == 0x24:
+            value.string()
 
     def reset(self, call, flags, payload):
         (code,) = payload.numbers("H")

@@ -56,6 +56,14 @@ extension ConformanceCase {
                     $0.flushes = true
                 }
             },
+            ConformanceCase("7.2 FLUSH of a body at once: CREDIT comes for it too") { session in
+                try session.open()
+                try session.request(1, Offer(size: 9))
+                let chunk = Session.frame(.data, flags: .flush, stream: 1, payload: [1, 2, 3])
+                try session.socket.write(chunk)
+                let credit = try Credit(parsing: try session.skip(to: .credit, stream: 1).payload)
+                try check(credit.consumed == 3, "CREDIT says that \(credit.consumed) bytes were consumed, not 3")
+            },
             ConformanceCase("12 twenty calls at once, each with a body above every window") { session in
                 let parent = GoodParent(session)
                 try parent.open()

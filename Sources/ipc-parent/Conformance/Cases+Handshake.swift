@@ -23,12 +23,10 @@ extension ConformanceCase {
             try session.expect(.ready)
         },
         ConformanceCase("4 TLVs of WELCOME that are unknown, or longer than their layout, do no harm") { session in
-            let hello = try session.hello()
-            let welcome = session.welcome(to: hello)
+            try session.hello()
             try session.send(.welcome) { bytes in
-                welcome.encode(into: &bytes)
-                bytes += [0x77, 0x77, 3, 0, 0, 0, 1, 2, 3, 0xFF, 0xFF, 0, 0, 0, 0]
-                bytes += [8, 0, 6, 0, 0, 0, 1, 0, 0, 0, 9, 9]
+                bytes += [1, 0, 0x77, 0x77, 3, 0, 0, 0, 1, 2, 3, 0xFF, 0xFF, 0, 0, 0, 0]
+                bytes += [8, 0, 6, 0, 0, 0, 1, 0, 0, 0, 9, 9, 0x77, 0x77, 0, 0, 0, 0]
             }
             try session.expect(.ready)
         },
@@ -123,6 +121,9 @@ extension ConformanceCase {
         let wrong: [(String, [UInt8])] = [
             ("no bytes", []), ("half a version", [1]), ("half a TLV", [1, 0, 4, 0, 9]),
             ("a TLV that ends behind the payload", [1, 0, 1, 0, 9, 0, 0, 0, 1]),
+            ("a limit that is there twice", [1, 0, 2, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 4, 0, 0, 0, 1, 0, 0, 0]),
+            ("a name of 257 bytes", [1, 0, 7, 0, 1, 1, 0, 0] + [UInt8](repeating: 110, count: 257)),
+            ("a name that is not UTF-8", [1, 0, 7, 0, 1, 0, 0, 0, 0xFF]),
             ("a maxChunk of three bytes", [1, 0, 1, 0, 3, 0, 0, 0, 0, 0x10, 0]),
         ]
         var cases = wrong.map { name, payload in

@@ -55,8 +55,11 @@ final class WorkerUnderTest {
         unsafe posix_spawn_file_actions_adddup2(&actions, log, 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, log, 2)
         unsafe posix_spawn_file_actions_adddup2(&actions, socket, 3)
-        // A group of its own, so that all it starts can be killed with it.
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        // A group of its own, so that all it starts can be killed with it; and what this process ignores it does not.
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF))
+        var signals = sigset_t()
+        unsafe sigfillset(&signals)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
         unsafe posix_spawnattr_setpgroup(&attributes, 0)
         var pid: pid_t = 0
         let strings = [command.path] + command.arguments
