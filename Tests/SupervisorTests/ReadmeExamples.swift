@@ -73,35 +73,18 @@ enum WorkerExample {
     }
 
     /// The shell examples run as they stand, in a directory that has what they name.
-    @Test func everyShellExampleOfTheReadmeRuns() throws {
-        let directory = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        for name in ["stations.csv.gz", "stations-next.csv.gz"] {
-            try FileManager.default.copyItem(
-                at: Self.root.appendingPathComponent("Samples/\(name)"), to: directory.appendingPathComponent(name))
+    @Test func everyShellExampleOfTheReadmeRuns() async throws {
+        let shell = try CommandLine()
+        for path in ["Samples/stations.csv.gz", "Samples/stations-next.csv.gz", "Tests/Support/worker.py"] {
+            let source = Self.root.appendingPathComponent(path)
+            let target = URL(fileURLWithPath: shell.directory).appendingPathComponent(source.lastPathComponent)
+            try FileManager.default.copyItem(at: source, to: target)
         }
-        try FileManager.default.copyItem(
-            at: Self.root.appendingPathComponent("Tests/Support/worker.py"),
-            to: directory.appendingPathComponent("worker.py"))
         let blocks = try Self.blocks("sh").filter { $0.contains("ipc-parent") }
-        #expect(!blocks.isEmpty)
+        #expect(blocks.count == 3)
         for block in blocks {
-            let shell = Process()
-            shell.executableURL = URL(fileURLWithPath: "/bin/bash")
-            shell.arguments = ["-euo", "pipefail", "-c", block]
-            shell.currentDirectoryURL = directory
-            var environment = ProcessInfo.processInfo.environment
-            environment["PATH"] = try CommandLine.products + ":" + (environment["PATH"] ?? "/usr/bin:/bin")
-            shell.environment = environment
-            shell.standardInput = FileHandle.nullDevice
-            let output = Foundation.Pipe()
-            shell.standardOutput = output
-            shell.standardError = output
-            try shell.run()
-            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            shell.waitUntilExit()
-            #expect(shell.terminationStatus == 0, "\(block)\n\(text)")
+            let result = try await shell.sh("set -euo pipefail; PATH=\(try CommandLine.products):$PATH\n\(block)")
+            #expect(result.code == 0, "\(block)\n\(result)")
         }
     }
 }

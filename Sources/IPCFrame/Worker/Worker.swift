@@ -41,6 +41,8 @@ public enum Worker {
         let reactor = Reactor(name: name)
         var configuration = ConnectionConfiguration(name: name)
         configuration.limits = limits
+        // The parent's deadline is the one that counts; this one is for a parent that is alive and never answers.
+        configuration.handshakeTimeout = .seconds(60)
         configuration.handle(with: handler)
         let connection = Connection(adopting: socket, role: .child, reactor: reactor, configuration: configuration)
         Task(executorPreference: reactor) {
@@ -94,7 +96,8 @@ public enum Worker {
         case .rejected(_, let reason): stop("rejected by the parent: \(reason)", ExitCode.rejected)
         case .violation, .reportedByPeer: stop("\(end)", ExitCode.protocolError)
         case .aborted: exit(ExitCode.protocolError)
-        case .peerVanished, .handshakeTimedOut, .peerNotReading, .system:
+        case .handshakeTimedOut: stop("the parent did not answer the handshake in time", ExitCode.protocolError)
+        case .peerVanished, .peerNotReading, .system:
             // The calls were cancelled when the connection ended; they have a second to clean up.
             CallThreads.shared.run {
                 let myself = 1
