@@ -183,7 +183,9 @@ extension JobRunMachine {
         if let action {
             actions.append(action)
         } else {
-            deadlines.set(.grace, after: policy.grace, now: now)
+            // Without a verdict whoever watches the process acts first, and has the better reason; this is for the rest.
+            let patience = verdict == nil ? policy.grace * 3 + .seconds(5) : policy.grace
+            deadlines.set(.grace, after: patience, now: now)
         }
     }
 

@@ -203,7 +203,8 @@ struct CommandLineSignalTests {
     func flood() async throws {
         let result = try await command.sh(
             """
-            $P run digest --worker bash --worker-arg -c --worker-arg 'seq 1 300000 >&2; exit 7' 2> errors; echo $?
+            $P run digest --start-timeout 1m --worker bash --worker-arg -c --worker-arg \\
+              'seq 1 300000 >&2; exit 7' 2> errors; echo $?
             grep -c '^[0-9]*$' errors; tail -2 errors | grep -o 'exited with 7'
             """
         )
