@@ -22,6 +22,8 @@ struct IPCParent: ParsableCommand {
         // A reader that is gone and a file that is too large are errors of the calls that meet them.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        // Some programs start others with this signal ignored; the kernel would then throw our workers' ends away.
+        signal(SIGCHLD, SIG_DFL)
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -80,6 +80,15 @@ enum FailureMatrix {
         return tests + "/Support"
     }()
 
+    /// Whether this process may mount, as root outside of a container may.
+    static let canMount: Bool = {
+        let status =
+            (try? File.open("/proc/self/status", O_RDONLY).withRawValue { try File.read($0, upTo: 1 << 16) }) ?? []
+        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        let capabilities = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" }, radix: 16) } ?? 0
+        return capabilities & 1 << 21 != 0
+    }()
+
     /// Few at a time: they start many processes, and a crowd would only make the deadlines of each other pass.
     private static let turnstile = Turnstile(places: 4)
 

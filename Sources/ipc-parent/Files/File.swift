@@ -37,6 +37,12 @@ enum File {
         return OwnedDescriptor(adopting: fd)
     }
 
+    /// Fails unless this process was started with the descriptor: its own are all close-on-exec, and nobody's business.
+    static func requireInherited(_ fd: CInt) throws(SystemError) {
+        let flags = fcntl(fd, F_GETFD)
+        guard flags >= 0, flags & FD_CLOEXEC == 0 else { throw SystemError(call: "open", errno: EBADF) }
+    }
+
     static func status(of fd: CInt) throws(SystemError) -> Status {
         var raw = Glibc.stat()
         try retrying("fstat") { unsafe fstat(fd, &raw) }

@@ -42,6 +42,7 @@ final class InputSource: JobInput {
             if isStandard {
                 return try InputSource(name: name, adopting: standardInput, isShared: true)
             }
+            if let number = OutputDestination.descriptorNumber(specification) { try File.requireInherited(number) }
             // Non-blocking is only the opening of a FIFO whose writer is late: this description is ours alone.
             let descriptor = try File.open(specification, O_RDONLY | O_NOCTTY | O_NONBLOCK)
             return try InputSource(name: name, adopting: descriptor.release(), isShared: false)

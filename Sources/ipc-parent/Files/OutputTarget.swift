@@ -61,6 +61,7 @@ final class OutputTarget: JobOutput {
         case .descriptor(let number):
             isStandard = number == STDOUT_FILENO
             way = .immediate
+            try File.requireInherited(number)
             let fd = try File.retrying("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, 3) }
             let descriptor = OwnedDescriptor(adopting: fd)
             guard fcntl(fd, F_GETFL) & O_ACCMODE != O_RDONLY else { throw SystemError(call: "write", errno: EBADF) }
