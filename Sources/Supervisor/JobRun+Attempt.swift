@@ -50,6 +50,7 @@ extension JobRun {
         let exit = await worker.waitForExit()
         guard number == attempt.number else { return }
         attempt.exit = exit
+        noteFinal(number)
         handle(.workerGone(JobRunMachine.WorkerEnd(exit.reason)), from: number)
     }
 
@@ -138,6 +139,7 @@ extension JobRun {
             if error.leavesCallOpen { return await endCall(events, number) }
             if case .failed(let remote) = error { outcome.workerPeakRSS = remote.peakRSS }
             if case .connection(let end) = error { note(end) }
+            noteFinal(number)
             handle(.callEnded(JobRunMachine.CallEnd(error)), from: number)
         } catch {
             handle(.callEnded(.protocolViolation(code: "internal", text: "\(error)")), from: number)
@@ -162,6 +164,12 @@ extension JobRun {
             case .log(let line): observer.log(line)
             }
         }
+    }
+
+    /// The event itself may have been dropped among others.
+    private func noteFinal(_ number: Int) {
+        guard number == attempt.number, attempt.call?.isFinal == true else { return }
+        handle(.progress(isFinal: true), from: number)
     }
 
     private var callOptions: CallOptions {

@@ -109,6 +109,7 @@ public actor JobRun {
         outcome.finishedAt = WallClock.now
         outcome.traffic = currentTraffic()
         addEvidence()
+        if let dropped = attempt.call?.logLinesDropped, dropped > 0 { observer.notice(.logLinesDropped(dropped)) }
         request.input?.interrupt()
         if verdict != .succeeded { request.output.interrupt() }
         waiter?.resume(returning: outcome)

@@ -158,6 +158,9 @@ public enum JobNotice: Sendable, Equatable {
     /// An attempt failed and another one follows after `delay`.
     case retrying(JobVerdict, attempt: Int, of: Int, delay: Duration)
 
+    /// So many lines of the job's log are missing: they came faster than they could be taken.
+    case logLinesDropped(UInt64)
+
     /// The job was done, but its worker then ended badly.
     case workerEndedBadly(JobVerdict)
 }

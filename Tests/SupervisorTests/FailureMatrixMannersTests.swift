@@ -45,4 +45,16 @@ struct FailureMatrixMannersTests {
 
     @Test("It takes nobody with it", arguments: cells)
     func manners(_ cell: Cell) async throws { try await FailureMatrix.check(cell) }
+
+    @Test("Lines of a log that come too fast are told, or told to be missing")
+    func log() async throws {
+        let seen = try await FailureMatrix.witness(
+            run: "run exec --progress none -- bash -c 'seq 1 20000 >&2' < /dev/null 2> log; cat log"
+        )
+        let lines = seen.result.output.split(separator: "\n")
+        let told = lines.filter { $0.hasPrefix("info: ") }.count
+        let missing = lines.first { $0.contains("lines of the job's log are missing") }
+        let count = missing.flatMap { Int($0.dropFirst("ipc-parent: ".count).prefix { $0 != " " }) } ?? 0
+        #expect(told + count == 20_000, "\(told) told, \(count) missing")
+    }
 }

@@ -31,6 +31,8 @@ struct FailureMatrixWorkerTests {
             .with { $0.says = ["committed: unknown, run it again to tell"] },
         .hostile("die-final exit:0 | --output result --retries 3", 125, "failed", "workerExited")
             .with { $0.says = ["committed: unknown"] },
+        .hostile("die-final-chatty signal:KILL | --output result --retries 3", 137, "signalled", "workerKilled")
+            .with { $0.says = ["committed: unknown", "lines of the job's log are missing"] },
         .hostile("die-final exit:9 | --output result --retries 3", 9, "failed", "workerExited")
             .with { $0.says = ["committed: unknown"] },
     ]

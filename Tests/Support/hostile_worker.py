@@ -255,6 +255,17 @@ def mode_die_final(how):
     die(how)
 
 
+def mode_die_final_chatty(how):
+    """The same, and a thousand lines for the log, all in one write."""
+    stream = request()
+    respond(stream)
+    text = struct.pack("<B3xI", 2, 0) + string("one more line")
+    final = frame(PROGRESS, stream, struct.pack("<QQ", 1, 1) + string("rows") + string("committing"), flags=FINAL)
+    sock.sendall(final + frame(LOG, stream, text) * 1000)
+    time.sleep(0.1)
+    die(how)
+
+
 def mode_giant():
     stream = request()
     respond(stream)

@@ -44,6 +44,8 @@ final class CallRecord {
     var isForgotten = false
     var forgottenWaiters: [CheckedContinuation<Void, Never>] = []
 
+    func tell(_ event: CallEvent) { statistics.pass(event, to: events) }
+
     func popInbound() -> Inbound? {
         guard inboundHead < inbound.count else { return nil }
         let first = inbound[inboundHead]

@@ -33,8 +33,26 @@ public struct CallStatistics: Equatable, Sendable {
 /// Statistics that one thread writes and others read while the call runs.
 final class StatisticsBox: Sendable {
     private let value = Mutex(CallStatistics())
+    private let final = Mutex(false)
+    private let droppedLines = Mutex<UInt64>(0)
 
     var current: CallStatistics { value.withLock { $0 } }
+
+    /// Whether the answerer has said that its effects may be lasting.
+    var isFinal: Bool { final.withLock { $0 } }
+
+    /// Log lines that were dropped on either side.
+    var logLinesDropped: UInt64 { droppedLines.withLock { $0 } }
+
+    /// Hands an event on to whoever listens; what is lost on the way is kept count of, and FINAL is never lost.
+    func pass(_ event: CallEvent, to listener: AsyncStream<CallEvent>.Continuation?) {
+        switch event {
+        case .progress(let progress): if progress.isFinal { final.withLock { $0 = true } }
+        case .log(let line): if line.dropped > 0 { droppedLines.withLock { $0 += UInt64(line.dropped) } }
+        }
+        // The oldest makes room for the newest.
+        if case .dropped(.log) = listener?.yield(event) { droppedLines.withLock { $0 += 1 } }
+    }
 
     func add(_ chunk: Chunk, isSent: Bool) {
         value.withLock { $0.add(chunk, isSent: isSent) }

@@ -24,8 +24,8 @@ extension Connection {
             fail(id, .reset(code: halt.code, reason: halt.reason))
         case .failed(let id, let error): fail(id, .failed(error))
         case .reset(let id, let halt): fail(id, .reset(code: halt.code, reason: halt.reason))
-        case .progress(let id, let progress): calls[id]?.events?.yield(.progress(progress))
-        case .log(let id, let line): calls[id]?.events?.yield(.log(line))
+        case .progress(let id, let progress): calls[id]?.tell(.progress(progress))
+        case .log(let id, let line): calls[id]?.tell(.log(line))
         case .forgotten(let id):
             guard let record = calls.removeValue(forKey: id) else { return }
             record.forget()

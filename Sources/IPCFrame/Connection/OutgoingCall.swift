@@ -39,6 +39,14 @@ public final class OutgoingCall: Sendable {
         self.events = events
     }
 
+    /// Whether the answerer has said (PROGRESS with FINAL) that its effects may be lasting: the call must not be retried.
+    ///
+    /// True also when the event itself was dropped for want of a reader.
+    public var isFinal: Bool { statisticsBox.isFinal }
+
+    /// How many log lines were dropped, on either side, because they came faster than they were taken.
+    public var logLinesDropped: UInt64 { statisticsBox.logLinesDropped }
+
     /// What the call has moved so far; readable at any time.
     public var statistics: CallStatistics { statisticsBox.current }
 

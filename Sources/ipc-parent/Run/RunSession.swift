@@ -118,6 +118,8 @@ actor RunSession {
             console.notice(
                 "\(verdict.text); attempt \(attempt) of \(attempts) follows in \(NumberText.span(delay))"
             )
+        case .logLinesDropped(let count):
+            console.notice("\(count) lines of the job's log are missing: they came faster than they could be taken")
         case .workerEndedBadly(.workerExited(let code)):
             console.notice("the job is done, but afterwards the worker exited with \(code)")
         case .workerEndedBadly(let verdict): console.notice("the job is done, but afterwards \(verdict.text)")
