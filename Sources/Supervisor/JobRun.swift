@@ -53,6 +53,8 @@ public actor JobRun {
         return await withCheckedContinuation { continuation in
             waiter = continuation
             handle(.start)
+            // It may have been cancelled before it began.
+            if machine.isFinished, waiter != nil { finish(outcome.verdict, commitUnknown: false) }
         }
     }
 

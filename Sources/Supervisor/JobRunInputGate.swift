@@ -20,7 +20,7 @@ final class InputGate: Sendable {
         do throws(JobBodyError) {
             return try read()
         } catch {
-            if error != .interrupted { state.withLock { $0.failure = error } }
+            state.withLock { $0.failure = error }
             throw error
         }
     }

@@ -167,6 +167,7 @@ extension JobRunMachine {
         case .calling where force: leave(with: .cancelled(reason), .killWorker, now: now)
         case .calling: giveUp(.cancelled(reason), now: now)
         case .cancelling where force: leave(with: verdict ?? .cancelled(reason), .killWorker, now: now)
+        case .leaving where verdict == nil: leave(with: .cancelled(reason), force ? .killWorker : .stopWorker, now: now)
         case .leaving where force: actions.append(.killWorker)
         case .cancelling, .placing, .leaving, .finished: break
         }

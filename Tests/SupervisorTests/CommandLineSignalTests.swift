@@ -38,6 +38,27 @@ struct CommandLineSignalTests {
         #expect(result.errors.contains("cancelled by SIG\(signal): the job is asked to end"), "\(result)")
     }
 
+    @Test("Ctrl-C for a whole pipeline: the producer's end is not taken for the end of what there is")
+    func pipeline() async throws {
+        // The producer ends at once when it is told to, so our input ends while the signal is still on its way.
+        let result = try await command.sh(
+            """
+            set -m
+            cat > pipeline <<'END'
+            { echo half; exec sleep 1000; } | IPCFRAME_TRACE=trace $P run digest --report report --quiet
+            END
+            for i in 1 2 3 4 5 6 7 8; do
+              rm -f trace; : > trace
+              P=$P bash pipeline > out 2> /dev/null & until grep -q CREDIT trace || grep -q DATA trace; do sleep 0.01; done
+              kill -INT -$!; while pgrep -g $! > /dev/null; do sleep 0.01; done
+              grep -o '"exitCode":[0-9]*' report >> codes; cat out >> codes
+            done
+            sort codes | uniq -c
+            """
+        )
+        #expect(result.output == "      8 \"exitCode\":130\n", "\(result)")
+    }
+
     @Test("A second Ctrl-C does not wait for a worker that will not listen")
     func forcedEnd() async throws {
         let result = try await command.sh(

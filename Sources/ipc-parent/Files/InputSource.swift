@@ -23,6 +23,7 @@ final class InputSource: JobInput {
     let isAbsent: Bool
 
     private let origin: Origin
+    private let distrustsEnd: @Sendable () -> Bool
     private let readiness: Readiness
     private let state: Mutex<State>
 
@@ -34,24 +35,34 @@ final class InputSource: JobInput {
 
     /// Opens an input: a path, or `-` for standard input.
     ///
+    /// `distrustsEnd` is asked when a stream has ended: if it is true the end counts as an interruption.
     /// `standardInput` is descriptor 0, or another in its place; `nil` when it was closed.
-    static func open(_ specification: String, standardInput: CInt? = STDIN_FILENO) throws(JobBodyError) -> InputSource {
+    static func open(
+        _ specification: String,
+        standardInput: CInt? = STDIN_FILENO,
+        distrustsEnd: @escaping @Sendable () -> Bool = { false }
+    ) throws(JobBodyError) -> InputSource {
         let isStandard = specification == "-"
         let name = isStandard ? "standard input" : "'\(specification)'"
         do throws(SystemError) {
             if isStandard {
-                return try InputSource(name: name, adopting: standardInput, isShared: true)
+                return try InputSource(name: name, adopting: standardInput, isShared: true, distrustsEnd)
             }
             if let number = OutputDestination.descriptorNumber(specification) { try File.requireInherited(number) }
             // Non-blocking is only the opening of a FIFO whose writer is late: this description is ours alone.
             let descriptor = try File.open(specification, O_RDONLY | O_NOCTTY | O_NONBLOCK)
-            return try InputSource(name: name, adopting: descriptor.release(), isShared: false)
+            return try InputSource(name: name, adopting: descriptor.release(), isShared: false, distrustsEnd)
         } catch {
             throw .input("cannot read \(name): \(error.reason)")
         }
     }
 
-    private convenience init(name: String, adopting fd: CInt?, isShared: Bool) throws(SystemError) {
+    private init(
+        name: String,
+        adopting fd: CInt?,
+        isShared: Bool,
+        _ distrustsEnd: @escaping @Sendable () -> Bool
+    ) throws(SystemError) {
         var origin = Origin.stream
         if let fd {
             let status = try File.status(of: fd)
@@ -63,12 +74,9 @@ final class InputSource: JobInput {
                 origin = .file(start: start, count: UInt64(max(0, rest)), isShared: isShared)
             }
         }
-        try self.init(name: name, origin: origin, fd: fd, isShared: isShared)
-    }
-
-    private init(name: String, origin: Origin, fd: CInt?, isShared: Bool) throws(SystemError) {
         self.name = name
         self.origin = origin
+        self.distrustsEnd = distrustsEnd
         isAbsent = fd == nil
         readiness = try Readiness()
         state = Mutex(State(fd: fd ?? -1, ownsDescriptor: !isShared && fd != nil))
@@ -123,6 +131,7 @@ final class InputSource: JobInput {
             do throws(SystemError) {
                 guard try readiness.wait(for: fd, POLLIN) else { break }
                 let bytes = try File.read(fd, upTo: count)
+                if bytes.isEmpty, distrustsEnd() { break }
                 state.withLock { $0.position += UInt64(bytes.count) }
                 return bytes
             } catch {

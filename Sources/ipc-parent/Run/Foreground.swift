@@ -14,11 +14,15 @@ struct Foreground {
     private let standard: StandardDescriptors
     private let style: ProgressMeter.Style
     private let console: Console
-    private let reactor = Reactor(name: "ipc-parent")
+    private let signals: SignalWatch
+    private let reactor: Reactor
 
     init(options: RunOptions, standard: StandardDescriptors) {
         self.options = options
         self.standard = standard
+        // Before there is a second thread.
+        signals = SignalWatch()
+        reactor = Reactor(name: "ipc-parent")
         style = options.progressStyle(on: .standardError)
         console = Console(isJSON: style == .json, isQuiet: options.quiet)
     }
@@ -37,7 +41,8 @@ struct Foreground {
         let output: OutputTarget
         let request: JobRequest
         do throws(JobBodyError) {
-            input = try InputSource.open(options.input, standardInput: standard.input)
+            let signals = signals
+            input = try InputSource.open(options.input, standardInput: standard.input) { signals.settle() }
             output = try OutputTarget.open(options.output, standardOutput: standard.output)
             request = try self.request(input, output)
         } catch {
@@ -48,10 +53,10 @@ struct Foreground {
             style: style,
             console: console,
             isQuiet: options.quiet,
-            reactor: reactor
+            reactor: reactor,
+            abandon: { output.abandon() }
         )
-        let signals = SignalWatch { session.receive($0) }
-        signals.start()
+        signals.start { session.receive($0) }
         let result = ResultBox()
         let reactor = reactor
         Task(executorPreference: reactor) {

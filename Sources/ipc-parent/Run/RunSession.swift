@@ -14,14 +14,27 @@ actor RunSession {
     private var job: JobRun?
     private var timer: Reactor.TimerID?
     private var ends = 0
+    /// The signal that came before there was a job.
+    private var earlyEnd: CInt?
+    private var isOver = false
+    private let abandon: @Sendable () -> Void
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
 
-    init(_ request: JobRequest, style: ProgressMeter.Style, console: Console, isQuiet: Bool, reactor: Reactor) {
+    /// A session for one job; `abandon` removes what an end at once would leave behind.
+    init(
+        _ request: JobRequest,
+        style: ProgressMeter.Style,
+        console: Console,
+        isQuiet: Bool,
+        reactor: Reactor,
+        abandon: @escaping @Sendable () -> Void
+    ) {
         self.request = request
         self.console = console
         self.isQuiet = isQuiet
         self.reactor = reactor
+        self.abandon = abandon
         meter = ProgressMeter(job: request.job, style: style, startedAt: WallClock.now, now: .now)
     }
 
@@ -29,9 +42,11 @@ actor RunSession {
     func run() async -> JobOutcome {
         let job = JobRun(request, observer: observer, on: reactor)
         self.job = job
+        if let earlyEnd { await job.cancel(.signal(earlyEnd)) }
         if !isQuiet { console.lines(meter.begin()) }
         tickLater()
         let outcome = await job.run()
+        isOver = true
         if let timer { reactor.cancel(timer) }
         timer = nil
         await measure()
@@ -45,7 +60,7 @@ actor RunSession {
         var observer = JobObserver()
         observer.notice = { notice in self.assumeIsolated { $0.tell(notice) } }
         observer.progress = { progress in self.assumeIsolated { $0.report(progress) } }
-        observer.log = { [console] line in console.log(level: "\(line.level)", line.text) }
+        observer.log = { [console] line in console.log(line) }
         return observer
     }
 
@@ -87,7 +102,7 @@ actor RunSession {
     }
 
     private func show() {
-        guard timer == nil, job != nil else { return }
+        guard timer == nil, !isOver else { return }
         if !isQuiet { console.lines(meter.dueLines(now: .now)) }
         if meter.style == .bar, TerminalProbe.isInForeground {
             console.bar(meter.line(now: .now), columns: TerminalProbe.columns)
@@ -150,7 +165,11 @@ actor RunSession {
             if ends > 2 { endNow(signal) }
             let isSecond = ends == 2
             if isSecond { console.notice("ending at once") }
-            Task { await self.job?.cancel(.signal(signal), force: isSecond) }
+            guard let job else {
+                earlyEnd = signal
+                return
+            }
+            Task { await job.cancel(.signal(signal), force: isSecond) }
         case .status:
             Task {
                 await self.measure()
@@ -163,6 +182,7 @@ actor RunSession {
 
     /// Somebody has asked three times: not even the worker's end is waited for.
     private func endNow(_ signal: CInt) -> Never {
+        abandon()
         console.finish()
         _exit(SupervisorExitCode.signalBase + signal)
     }

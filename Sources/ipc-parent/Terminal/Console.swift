@@ -44,16 +44,21 @@ final class Console: Sendable {
         if !isJSON, let evidence { message("error", "  " + evidence) }
     }
 
-    /// A line that the worker wrote to its standard error.
+    /// A line that the worker wrote to its standard error; waits a while for whoever reads ours slowly, and so does the
+    /// worker then.
     func relay(_ line: String) {
         guard !isQuiet else { return }
+        waitForRoom(atMost: .seconds(2))
         if isJSON { message("stderr", line) } else { lines([line]) }
     }
 
-    /// A line that the worker logged.
-    func log(level: String, _ text: String) {
-        guard !isQuiet else { return }
-        if isJSON { message("log", text, level: level) } else { lines(["\(level): " + DisplayText.harmless(text)]) }
+    /// A line that the worker logged, unless it is only for those who look for a fault.
+    func log(_ line: LogLine) {
+        guard !isQuiet, line.level.rawValue >= LogLevel.info.rawValue else { return }
+        if line.dropped > 0 { notice("\(line.dropped) lines of the worker's log were dropped before the next") }
+        if isJSON { return message("log", line.text, level: "\(line.level)") }
+        let prefix = line.level.rawValue > LogLevel.notice.rawValue ? "\(line.level): " : ""
+        lines([prefix + DisplayText.harmless(line.text)])
     }
 
     /// Lines as they are.
@@ -96,6 +101,11 @@ final class Console: Sendable {
     func waitUntilWritten(atMost limit: Duration) {
         let deadline = ContinuousMoment.now + limit
         while queue.withLock({ $0.isWriting }), ContinuousMoment.now < deadline { usleep(500) }
+    }
+
+    private func waitForRoom(atMost limit: Duration) {
+        let deadline = ContinuousMoment.now + limit
+        while queue.withLock({ $0.pending.count > Self.capacity / 2 }), ContinuousMoment.now < deadline { usleep(500) }
     }
 
     private func message(_ type: String, _ text: String, level: String? = nil, evidence: String? = nil) {

@@ -22,19 +22,23 @@ final class SignalWatch: Sendable {
     }
 
     private static let watched = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGTSTP, SIGCONT]
+    /// Sent to ourselves: it is taken after every other signal that was pending before it, since its number is higher.
+    private static let marker = SIGURG
 
     private let signals: [CInt]
-    private let handler: @Sendable (Wish) -> Void
+    private let handler = Mutex<(@Sendable (Wish) -> Void)?>(nil)
+    private let isEndWanted = Atomic(false)
+    private let settlers = Mutex<[Readiness]>([])
 
     /// Blocks the signals; call it before the process has a second thread.
-    init(handler: @escaping @Sendable (Wish) -> Void) {
-        signals = Self.watched.filter { $0 == SIGCONT || !Self.isIgnored($0) }
-        self.handler = handler
+    init() {
+        signals = [Self.marker] + Self.watched.filter { $0 == SIGCONT || !Self.isIgnored($0) }
         _ = Self.mask(SIG_BLOCK, signals)
     }
 
     /// Starts the thread, which lives as long as the process.
-    func start() {
+    func start(_ handler: @escaping @Sendable (Wish) -> Void) {
+        self.handler.withLock { $0 = handler }
         let context = unsafe Unmanaged.passRetained(self).toOpaque()
         // The context is the retained watch, and the thread takes over the reference.
         let result = unsafe clinux_thread_start(
@@ -55,17 +59,47 @@ final class SignalWatch: Sendable {
             var number: CInt = 0
             guard unsafe sigwait(&set, &number) == 0 else { continue }
             switch number {
-            case SIGUSR1: handler(.status)
-            case SIGCONT: handler(.continued)
+            case SIGUSR1: tell(.status)
+            case SIGCONT: tell(.continued)
             case SIGTSTP: stop()
-            default: handler(.end(number))
+            case Self.marker: settled()
+            default:
+                isEndWanted.store(true, ordering: .releasing)
+                tell(.end(number))
             }
         }
     }
 
+    private func tell(_ wish: Wish) {
+        let handler = handler.withLock { $0 }
+        handler?(wish)
+    }
+
+    /// Waits until every signal that was pending at the call has been taken; true if one of them, or an earlier one,
+    /// asked for the end.
+    ///
+    /// Ctrl-C ends the whole pipeline before us too. The end of our input that this brings must not be taken for the
+    /// end of what there is, and it can be seen here before the signal is.
+    func settle() -> Bool {
+        guard let bell = try? Readiness() else { return isEndWanted.load(ordering: .acquiring) }
+        settlers.withLock { $0.append(bell) }
+        kill(getpid(), Self.marker)
+        // No descriptor but the bell.
+        _ = try? bell.wait(for: -1, 0)
+        return isEndWanted.load(ordering: .acquiring)
+    }
+
+    private func settled() {
+        let bells = settlers.withLock { settlers in
+            defer { settlers = [] }
+            return settlers
+        }
+        for bell in bells { bell.interrupt() }
+    }
+
     /// Stops the process as the signal would have done, had we not taken it.
     private func stop() {
-        handler(.stopping)
+        tell(.stopping)
         // The kernel decides: a process group without a shell that could continue it is not stopped.
         raise(SIGTSTP)
         _ = Self.mask(SIG_UNBLOCK, [SIGTSTP])
