@@ -170,6 +170,12 @@ struct FailureMatrixInputTests {
             says: ["'database' is missing"]
         ),
         Cell(name: "an unknown option", run: "run digest --colour", code: 64, says: ["--colour"]),
+        Cell(
+            name: "one file for the result and the report",
+            run: "run digest --output report",
+            code: 64,
+            says: ["cannot both go to 'report'"]
+        ),
         Cell(name: "a bad size", run: "run digest --memory-limit 5Q", code: 64, says: ["5Q"]),
         Cell(name: "a bad duration", run: "run digest --timeout soon", code: 64, says: ["soon"]),
         Cell(

@@ -158,8 +158,9 @@ struct RunOptions: ParsableArguments {
         for argument in arguments where !keys.insert(argument.key).inserted {
             throw ValidationError("--arg \(argument.key)=… is given twice.")
         }
-        if report == "-", output == "-" {
-            throw ValidationError("The report and the result cannot both go to standard output.")
+        if let report, report == output, report != "/dev/null" {
+            let place = report == "-" ? "standard output" : "'\(report)'"
+            throw ValidationError("The report and the result cannot both go to \(place).")
         }
     }
 
