@@ -108,12 +108,17 @@ struct CommandLineOutputTests {
         let path = try scratch.file("log", "kept ")
         let fd = try File.open(path, O_WRONLY | O_APPEND).release()
         defer { close(fd) }
+        let isOurs = JobBodyError.output("cannot write '/dev/fd/\(fd)': Bad file descriptor")
+        #expect(throws: isOurs) { try OutputTarget.open("/dev/fd/\(fd)") }
+        // As one that was inherited.
+        _ = fcntl(fd, F_SETFD, 0)
         let output = try OutputTarget.open("/dev/fd/\(fd)")
         try output.write(Array("added".utf8))
         try output.place()
         #expect(try scratch.text("log") == "kept added")
         let readOnly = try File.open(path, O_RDONLY).release()
         defer { close(readOnly) }
+        _ = fcntl(readOnly, F_SETFD, 0)
         #expect(throws: JobBodyError.output("cannot write '/dev/fd/\(readOnly)': Bad file descriptor")) {
             try OutputTarget.open("/dev/fd/\(readOnly)")
         }

@@ -136,7 +136,7 @@ enum FailureMatrix {
         expect("files left", seen.all("file").joined(separator: " "), cell.leaves)
         expect("workers that were not waited for", seen.all("unreaped").joined(separator: " "), "")
         if !cell.mayLeaveProcesses { expect("processes left", seen.all("process").joined(separator: "; "), "") }
-        let memory = try #require(seen.all("memory").first.flatMap { UInt64($0) })
+        let memory = try #require(seen.all("memory").first.flatMap { UInt64($0) }, "\(seen)")
         if let limit = cell.memory, memory > limit { faults.append("\(memory) bytes of memory were used") }
         #expect(faults == [], "\(seen)")
     }

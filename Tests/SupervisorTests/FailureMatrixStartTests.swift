@@ -111,7 +111,7 @@ struct FailureMatrixStartTests {
         .hostile("silent | --start-timeout 1s", 124, "timedOut", "startTimeout", "not ready in time"),
         .hostile("never-ready | --start-timeout 1s", 124, "timedOut", "startTimeout", "not ready in time"),
         .hostile("cannot-initialise", 4, "failed", "workerExited", "exited with 4", "the licence file is missing"),
-        .hostile("close-early | --grace 300ms", 125, "protocol", "connectionClosed", "closed its connection"),
+        .hostile("close-early | --grace 300ms", 125, "protocol", "handshakeFailed", "closed its connection"),
     ]
 
     @Test("It is told, with its exit code and a report, and nothing is left behind", arguments: programs + early)

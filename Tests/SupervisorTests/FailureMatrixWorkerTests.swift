@@ -64,8 +64,8 @@ struct FailureMatrixWorkerTests {
         .hostile("unasked | --output result", 125, "protocol", "unexpectedFrame", "DATA on stream 1"),
         .hostile("other-stream", 125, "protocol", "badStream", "PROGRESS on stream 4711"),
         .hostile("unknown-frame", 125, "protocol", "unknownFrame", "0x7f"),
-        .hostile("close | --grace 300ms", 125, "protocol", "connectionClosed", "closed its connection but went on"),
-        .hostile("close-writing | --grace 300ms", 125, "protocol", "connectionClosed", "closed its connection"),
+        .hostile("close | --grace 300ms", 125, "protocol", "protocolViolation", "closed its connection"),
+        .hostile("close-writing | --grace 300ms", 125, "protocol", "protocolViolation", "closed its connection"),
     ]
 
     static let silences: [Cell] = [
