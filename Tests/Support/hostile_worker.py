@@ -334,8 +334,9 @@ def mode_too_much():
 def mode_unasked():
     """A result that nobody has accepted yet."""
     stream = request()
-    send(RESPONSE, stream, struct.pack("<QBBBBI", UNKNOWN, 0, 0, 0, 0, 0) + struct.pack("<H", 0))
-    send(DATA, stream, b"here it is anyway\n")
+    offer = struct.pack("<QBBBBI", UNKNOWN, 0, 0, 0, 0, 0) + struct.pack("<H", 0)
+    # In one write: with a pause between the two it might have been accepted by then.
+    sock.sendall(frame(RESPONSE, stream, offer) + frame(DATA, stream, b"here it is anyway\n"))
     serve_nothing()
 
 

@@ -94,7 +94,10 @@ def main():
     facts = [f"file {name}" for name in sorted(tree() - before - {".facts", ".pids", "report"})]
     for pid, name in living.items():
         facts.append(f"process {pid} {name}")
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
     workers = open(".pids").read().split() if os.path.exists(".pids") else []
     facts += [f"unreaped {pid}" for pid in reaped if str(pid) in workers]
     facts.append(f"memory {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024}")
