@@ -77,18 +77,30 @@ import Testing
         #expect(rig.frames.dropFirst().map(\.header.stream) == [one, two, one, two])
     }
 
-    @Test func twoChunksOfABodyWaitAndRoomIsTold() throws {
+    @Test func fourChunksOfABodyWaitAndRoomIsToldWhenHalfOfThemAreGone() throws {
         let rig = Rig.open(.parent)
         let id = try rig.call(Sample.unknown)
         rig.feedAccept(1_000, on: id)
         #expect(rig.actionNames == ["sendable"])
-        rig.send(10, on: id, writing: false)
-        #expect(rig.machine.sendWindow(id) == 990)
+        for rest in [990, 980, 970] {
+            rig.send(10, on: id, writing: false)
+            #expect(rig.machine.sendWindow(id) == rest)
+            #expect(rig.machine.sendRoom(id).bytes == rest)
+        }
         rig.send(10, on: id, writing: false)
         #expect(rig.machine.sendWindow(id) == 0)
         _ = rig.perform(writing: false) { $0.nextFrame() }
+        #expect(rig.actionNames.isEmpty, "whoever sends is not woken for one chunk")
+        _ = rig.perform(writing: false) { $0.nextFrame() }
         #expect(rig.actionNames == ["sendable"])
-        #expect(rig.machine.sendWindow(id) == 980)
+        #expect(rig.machine.sendRoom(id) == SendRoom(bytes: 960, chunks: 2))
+    }
+
+    @Test func amongManyCallsTwoChunksOfEachBodyWait() throws {
+        let rig = Rig.open(.parent)
+        let ids = try (0..<17).map { _ in try rig.call(Sample.unknown) }
+        rig.feedAccept(1_000, on: ids[0])
+        #expect(rig.machine.sendRoom(ids[0]) == SendRoom(bytes: 1_000, chunks: 2))
     }
 
     @Test func creditIsToldWhenThereWasNone() throws {

@@ -33,6 +33,14 @@ struct clinux_part {
 /// Writes the parts, never blocking and never raising SIGPIPE. Returns the bytes written, or -EAGAIN.
 int64_t clinux_send(int fd, const struct clinux_part *parts, int part_count);
 
+/// Lets the kernel hold more of what is written than its default, as far as the system allows: fewer wake-ups of both
+/// sides for large bodies. Never fails; without it all is slower and nothing is wrong.
+void clinux_widen(int fd);
+
+/// For programs that do little else than move chunks: freed memory of a few MiB stays with the process, instead of going
+/// back to the kernel and coming again, page fault by page fault, for each chunk. Not for a library to decide.
+void clinux_keep_memory(void);
+
 /// Shuts down the writing half.
 int clinux_shutdown_write(int fd);
 

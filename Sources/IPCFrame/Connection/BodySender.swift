@@ -10,16 +10,19 @@ final class BodySender: Sendable {
         var deflater: ChunkDeflater?
         let compresses: Bool
         var sent: UInt64 = 0
-        var window = 0
+        /// What may be sent without asking.
+        var room = SendRoom()
     }
 
     private let connection: Connection
     private let id: UInt64
+    private let maxChunk: Int
     private let state: Mutex<State>
 
-    init(connection: Connection, id: UInt64, codec: BodyCodec, digest: BodyDigest) {
+    init(connection: Connection, id: UInt64, maxChunk: Int, codec: BodyCodec, digest: BodyDigest) {
         self.connection = connection
         self.id = id
+        self.maxChunk = maxChunk
         let digest: CRC32Digest? = digest == .crc32 ? CRC32Digest() : nil
         state = Mutex(State(digest: digest, compresses: codec == .zlib))
     }
@@ -27,28 +30,24 @@ final class BodySender: Sendable {
     /// Raw bytes sent so far.
     var sent: UInt64 { state.withLock { $0.sent } }
 
-    /// Sends all of `bytes`, waiting for credit as often as needed.
+    /// Sends all of `bytes`, waiting for credit as often as needed. Returns when the last of them are queued.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
         var rest = bytes
         while !rest.isEmpty {
-            var window = state.withLock { $0.window }
-            while window == 0 { window = try await connection.sendWindow(id) }
-            let count = min(window, rest.count)
+            var room = state.withLock { $0.room }
+            if room.isEmpty { room = try await connection.sendRoom(id) }
+            let count = min(room.bytes, maxChunk, rest.count)
             let isLast = count == rest.count
             let chunk = encode(rest.prefix(count), isFlush: flush && isLast)
             rest = rest.dropFirst(count)
-            let next = try await connection.send(chunk, on: id)
-            state.withLock {
-                $0.window = next
-                $0.sent += UInt64(count)
+            connection.send(chunk, on: id)
+            state.withLock { state in
+                state.room = SendRoom(bytes: room.bytes - count, chunks: room.chunks - 1)
+                state.sent += UInt64(count)
             }
         }
-        if bytes.isEmpty, flush {
-            let chunk = Chunk(stored: [], isFlush: true)
-            _ = try await connection.sendWindow(id)
-            let next = try await connection.send(chunk, on: id)
-            state.withLock { $0.window = next }
-        }
+        // Takes no credit, so it does not wait for any.
+        if bytes.isEmpty, flush { connection.send(Chunk(stored: [], isFlush: true), on: id) }
     }
 
     private func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool) -> Chunk {

@@ -17,11 +17,13 @@ public final class BodyWriter: Sendable {
     private let connection: Connection
     private let id: UInt64
     private let arguments: [Argument]
+    private let maxChunk: Int
     private let state: Mutex<State>
 
-    init(connection: Connection, id: UInt64, offer: Offer, arguments: [Argument]) {
+    init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer, arguments: [Argument]) {
         self.connection = connection
         self.id = id
+        self.maxChunk = maxChunk
         self.arguments = arguments
         state = Mutex(State(offer: offer))
     }
@@ -31,18 +33,22 @@ public final class BodyWriter: Sendable {
 
     /// Sends `bytes`, or keeps them until a chunk is full. Waits for the receiver's credit as often as needed.
     public func write(_ bytes: [UInt8]) async throws(CallError) {
-        let chunkBytes = await connection.maxChunk
-        let ready = state.withLock { state -> [UInt8]? in
+        let ready = state.withLock { state -> ArraySlice<UInt8>? in
             precondition(!state.isFinished, "the body is finished")
             state.written += UInt64(bytes.count)
-            if state.buffer.isEmpty, bytes.count >= chunkBytes { return bytes }
-            state.buffer.append(contentsOf: bytes)
-            guard state.buffer.count >= chunkBytes else { return nil }
-            defer { state.buffer = [] }
-            return state.buffer
+            var all = bytes
+            if !state.buffer.isEmpty || bytes.count < maxChunk {
+                state.buffer.append(contentsOf: bytes)
+                guard state.buffer.count >= maxChunk else { return nil }
+                all = state.buffer
+            }
+            // Whole chunks go; what is left over waits for more.
+            let whole = all.count - all.count % maxChunk
+            state.buffer = Array(all[whole...])
+            return all[..<whole]
         }
         guard let ready else { return }
-        try await start().send(ready[...])
+        try await start().send(ready)
     }
 
     /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as
@@ -64,7 +70,8 @@ public final class BodyWriter: Sendable {
         let (existing, offer) = state.withLock { ($0.sender, $0.offer) }
         if let existing { return existing }
         let isAtOnce = try await connection.respond(id, ResponseHead(offer: offer, arguments: arguments))
-        let sender = BodySender(connection: connection, id: id, codec: offer.codec, digest: offer.digest)
+        let sender = BodySender(
+            connection: connection, id: id, maxChunk: maxChunk, codec: offer.codec, digest: offer.digest)
         state.withLock { $0.sender = sender }
         if !isAtOnce { try await connection.waitForVerdict(id) }
         return sender

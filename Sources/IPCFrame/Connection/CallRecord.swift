@@ -4,31 +4,19 @@
 ///
 /// Touched on the connection's reactor only.
 final class CallRecord {
-    /// What the application fetches of a body.
-    enum Inbound {
-        case chunk(Chunk)
-        case end(End)
-    }
-
     let statistics = StatisticsBox()
 
-    // The body for us.
-    var inbound: [Inbound] = []
-    var inboundHead = 0
-    var inboundWaiter: CheckedContinuation<Result<Inbound, CallError>, Never>?
-    /// The request's, or once it came the response's offer.
-    var inboundOffer: Offer?
-    var isAcceptSent = false
+    /// The body for us.
+    let inbound = InboundQueue()
 
     // The body that we send.
-    var windowWaiter: CheckedContinuation<Result<Int, CallError>, Never>?
+    var roomWaiter: CheckedContinuation<Result<SendRoom, CallError>, Never>?
     var isAccepted = false
     var consumedByPeer: UInt64 = 0
     var flushGoal: UInt64 = 0
     var flushWaiter: CheckedContinuation<Result<Void, CallError>, Never>?
     /// Set when the receiver wants no more.
     var outboundFailure: CallError?
-    var isTaken = false
 
     // Opener.
     var response: ResponseHead?
@@ -46,44 +34,28 @@ final class CallRecord {
 
     func tell(_ event: CallEvent) { statistics.pass(event, to: events) }
 
-    func popInbound() -> Inbound? {
-        guard inboundHead < inbound.count else { return nil }
-        let first = inbound[inboundHead]
-        inboundHead += 1
-        if inboundHead == inbound.count {
-            inbound.removeAll(keepingCapacity: true)
-            inboundHead = 0
-        } else if inboundHead > 32 {
-            inbound.removeFirst(inboundHead)
-            inboundHead = 0
-        }
-        return first
-    }
-
-    func dropInbound() {
-        inbound.removeAll()
-        inboundHead = 0
-    }
-
     /// Ends every wait; the first failure stays.
-    func fail(_ error: CallError) {
+    ///
+    /// - Parameter isDroppingInbound: what has arrived of the body is not handed out any more.
+    func fail(_ error: CallError, isDroppingInbound: Bool = true) {
         if failure == nil { failure = error }
         let failure = failure ?? error
-        windowWaiter.take()?.resume(returning: .failure(failure))
+        roomWaiter.take()?.resume(returning: .failure(failure))
         flushWaiter.take()?.resume(returning: .failure(failure))
         responseWaiter.take()?.resume(returning: .failure(failure))
-        // What has arrived is still handed out, unless the body cannot be completed: then nobody needs it.
-        inboundWaiter.take()?.resume(returning: .failure(failure))
+        inbound.fail(failure, dropping: isDroppingInbound)
     }
 
     func failOutbound(_ error: CallError) {
         if outboundFailure == nil { outboundFailure = error }
-        windowWaiter.take()?.resume(returning: .failure(error))
+        roomWaiter.take()?.resume(returning: .failure(error))
         flushWaiter.take()?.resume(returning: .failure(error))
     }
 
     func forget() {
         isForgotten = true
+        // Whoever still sends has nobody to send to, and would wait for ever.
+        failOutbound(.stopped(code: .stopped, reason: "the call is over"))
         events?.finish()
         events = nil
         for waiter in forgottenWaiters { waiter.resume() }

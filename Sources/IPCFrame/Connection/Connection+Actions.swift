@@ -10,8 +10,7 @@ extension Connection {
         case .response(let id, let head): receiveResponse(id, head)
         case .sendable(let id): offerWindow(id)
         case .consumed(let id, let count): receiveConsumed(id, count)
-        case .taken(let id):
-            calls[id]?.isTaken = true
+        case .taken: break
         case .refused(let id, let refuse):
             fail(id, .refused(code: refuse.code, limit: refuse.limit, reason: refuse.reason))
         case .stopped(let id, let halt):
@@ -41,7 +40,6 @@ extension Connection {
     }
 
     func fail(_ id: UInt64, _ error: CallError) {
-        calls[id]?.dropInbound()
         calls[id]?.fail(error)
     }
 
@@ -54,7 +52,6 @@ extension Connection {
 
     private func receiveCall(_ id: UInt64, _ request: Request) {
         let record = CallRecord()
-        record.inboundOffer = request.offer
         calls[id] = record
         guard let onCall = configuration.onCall else {
             let reason = "this side takes no calls: '\(request.method)' is unknown"
@@ -63,14 +60,13 @@ extension Connection {
         }
         onCall(
             IncomingCall(
-                id: id, request: request, connection: self, statistics: record.statistics,
-                record: CallRecordReference(record)))
+                id: id, request: request, connection: self, maxChunk: maxChunk, statistics: record.statistics,
+                inbound: record.inbound))
     }
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {
         guard let record = calls[id] else { return }
         record.response = head
-        record.inboundOffer = head.offer
         if let waiter = record.responseWaiter {
             record.responseWaiter = nil
             waiter.resume(returning: .success(head))
@@ -80,9 +76,9 @@ extension Connection {
     private func offerWindow(_ id: UInt64) {
         guard let record = calls[id] else { return }
         record.isAccepted = true
-        if let waiter = record.windowWaiter {
-            record.windowWaiter = nil
-            waiter.resume(returning: .success(machine.sendWindow(id)))
+        if let waiter = record.roomWaiter {
+            record.roomWaiter = nil
+            waiter.resume(returning: .success(machine.sendRoom(id)))
         }
     }
 
@@ -98,20 +94,15 @@ extension Connection {
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
-        hand(.chunk(chunk), to: record)
+        record.inbound.put(.chunk(chunk))
     }
 
     private func deliver(_ id: UInt64, _ end: End) {
         guard let record = calls[id] else { return }
-        hand(.end(end), to: record)
-    }
-
-    private func hand(_ item: CallRecord.Inbound, to record: CallRecord) {
-        if let waiter = record.inboundWaiter {
-            record.inboundWaiter = nil
-            waiter.resume(returning: .success(item))
-        } else {
-            record.inbound.append(item)
+        record.inbound.put(.end(end))
+        if record.response != nil {
+            // The answer is whole: what is left of our own body is not wanted.
+            record.failOutbound(.stopped(code: .stopped, reason: "the call has been answered"))
         }
     }
 }

@@ -4,36 +4,40 @@
 extension Connection {
     // MARK: Sending
 
-    /// Waits until the body may be sent, and then for room.
-    ///
-    /// - Returns: raw bytes that may be sent now; 0 only for a body that was accepted with no bytes to send.
-    func sendWindow(_ id: UInt64) async throws(CallError) -> Int {
-        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Int, CallError>, Never>) in
-            // Everything is looked at in here: on the way to a continuation the task may be queued once more.
-            do throws(CallError) {
-                let record = try sendingRecord(id)
-                let window = machine.sendWindow(id)
-                if window > 0 {
-                    continuation.resume(returning: .success(window))
-                } else {
-                    precondition(record.windowWaiter == nil, "a body has one sender")
-                    record.windowWaiter = continuation
+    /// Waits until the body may be sent, and then for room; never none.
+    func sendRoom(_ id: UInt64) async throws(CallError) -> SendRoom {
+        var room = SendRoom()
+        while room.isEmpty {
+            room = try await withCheckedContinuation { (continuation: RoomWaiter) in
+                // Everything is looked at in here: on the way to a continuation the task may be queued once more.
+                do throws(CallError) {
+                    let record = try sendingRecord(id)
+                    let room = machine.sendRoom(id)
+                    if !room.isEmpty {
+                        continuation.resume(returning: .success(room))
+                    } else {
+                        precondition(record.roomWaiter == nil, "a body has one sender")
+                        record.roomWaiter = continuation
+                    }
+                } catch {
+                    continuation.resume(returning: .failure(error))
                 }
-            } catch {
-                continuation.resume(returning: .failure(error))
-            }
-        }.get()
+            }.get()
+        }
+        return room
     }
+
+    private typealias RoomWaiter = CheckedContinuation<Result<SendRoom, CallError>, Never>
 
     /// Waits for the receiver's verdict on an offer that is not sent at once.
     func waitForVerdict(_ id: UInt64) async throws(CallError) {
-        _ = try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Int, CallError>, Never>) in
+        _ = try await withCheckedContinuation { (continuation: RoomWaiter) in
             do throws(CallError) {
                 let record = try sendingRecord(id)
                 if record.isAccepted || machine.isAccepted(id) {
-                    continuation.resume(returning: .success(0))
+                    continuation.resume(returning: .success(SendRoom()))
                 } else {
-                    record.windowWaiter = continuation
+                    record.roomWaiter = continuation
                 }
             } catch {
                 continuation.resume(returning: .failure(error))
@@ -48,15 +52,15 @@ extension Connection {
         return record
     }
 
-    /// Queues a chunk within the window.
-    ///
-    /// - Returns: what may be sent after it; 0: ask ``sendWindow(_:)`` again.
-    func send(_ chunk: Chunk, on id: UInt64) throws(CallError) -> Int {
-        let record = try sendingRecord(id)
-        record.statistics.add(chunk, isSent: true)
-        machine.send(chunk, on: id)
-        obey()
-        return machine.sendWindow(id)
+    /// Queues a chunk within the room that was given; if the body is not wanted any more, it goes nowhere, and the
+    /// next wait tells why.
+    nonisolated func send(_ chunk: Chunk, on id: UInt64) {
+        order { connection in
+            guard let record = connection.calls[id], connection.machine.isSending(id) else { return }
+            record.statistics.add(chunk, isSent: true)
+            connection.machine.send(chunk, on: id)
+            connection.obey()
+        }
     }
 
     /// Waits until the peer's application has consumed the first `count` bytes.
@@ -83,43 +87,35 @@ extension Connection {
 
     // MARK: Receiving
 
-    /// The next chunk or the end of the body for us; says that `consumed` raw bytes before it have been taken.
-    func nextInbound(
-        _ id: UInt64, record: CallRecordReference, consumed: Int, isFlush: Bool
-    ) async throws(CallError) -> CallRecord.Inbound {
-        let record = record.value(on: self)
-        if consumed > 0 || isFlush {
-            machine.consume(id, count: consumed, isFlush: isFlush)
-            obey()
+    /// The application wants the body; it may come.
+    nonisolated func acceptBody(_ id: UInt64) {
+        order { connection in
+            connection.machine.accept(id)
+            connection.obey()
         }
-        if !record.isAcceptSent {
-            record.isAcceptSent = true
-            machine.accept(id)
-            obey()
-        }
-        typealias Waiter = CheckedContinuation<Result<CallRecord.Inbound, CallError>, Never>
-        return try await withCheckedContinuation { (continuation: Waiter) in
-            if let item = record.popInbound() {
-                continuation.resume(returning: .success(item))
-            } else if let failure = record.failure {
-                continuation.resume(returning: .failure(failure))
-            } else {
-                precondition(record.inboundWaiter == nil, "a body has one reader")
-                record.inboundWaiter = continuation
-            }
-        }.get()
     }
 
-    /// The whole body was taken and is right.
-    func takeBody(_ id: UInt64) {
-        machine.take(id)
-        obey()
+    /// The application has taken `count` more raw bytes; `isFlush` if the sender waits to hear of it.
+    nonisolated func consume(_ id: UInt64, count: Int, isFlush: Bool) {
+        order { connection in
+            connection.machine.consume(id, count: count, isFlush: isFlush)
+            connection.obey()
+        }
+    }
+
+    /// The application has taken all of the body, the last `count` raw bytes too, and it is right.
+    nonisolated func takeBody(_ id: UInt64, count: Int) {
+        order { connection in
+            if count > 0 { connection.machine.consume(id, count: count) }
+            connection.machine.take(id)
+            connection.obey()
+        }
     }
 
     /// No more of the body for us is wanted.
     func stopBody(_ id: UInt64, code: ErrorCode, reason: String) {
         machine.stop(id, code: code, reason: reason)
-        calls[id]?.dropInbound()
+        calls[id]?.inbound.fail(.stopped(code: code, reason: reason), dropping: true)
         obey()
     }
 
@@ -169,6 +165,17 @@ extension Connection {
 
     func removeCancelHandlers(_ id: UInt64) {
         calls[id]?.cancelHandlers.removeAll()
+    }
+
+    /// Has `body` run on the reactor without waiting for it: at once if this is its thread, else in its turn.
+    ///
+    /// For use by the tasks of calls, whose wishes so stay in their order. Not from inside the connection.
+    nonisolated func order(_ body: @escaping @Sendable (isolated Connection) -> Void) {
+        if reactor.isCurrent {
+            assumeIsolated { body($0) }
+        } else {
+            reactor.perform { self.assumeIsolated { body($0) } }
+        }
     }
 
     var initialCredit: Int { Int(machine.limits.initialCredit) }

@@ -30,7 +30,8 @@ extension Connection {
         send(body, of: id, as: offer)
         obey()
         return OutgoingCall(
-            connection: self, id: id, record: CallRecordReference(record), statistics: record.statistics, events: events)
+            connection: self, id: id, record: CallRecordReference(record), inbound: record.inbound,
+            statistics: record.statistics, events: events)
     }
 
     private func send(_ body: OutboundBody, of id: UInt64, as offer: Offer) {
@@ -38,7 +39,8 @@ extension Connection {
             sendAtOnce(bytes, of: id, as: offer)
             return
         }
-        let sender = BodySender(connection: self, id: id, codec: offer.codec, digest: offer.digest)
+        let sender = BodySender(
+            connection: self, id: id, maxChunk: maxChunk, codec: offer.codec, digest: offer.digest)
         let isAtOnce = machine.isSentAtOnce(offer)
         CallThreads.shared.run {
             do {

@@ -51,6 +51,7 @@ public actor Connection {
         configuration: ConnectionConfiguration = ConnectionConfiguration()
     ) {
         self.descriptor = descriptor.release()
+        clinux_widen(self.descriptor)
         self.reactor = reactor
         self.configuration = configuration
         var rules = ConnectionStateMachine.Configuration()
@@ -221,7 +222,8 @@ public actor Connection {
         calls.removeAll()
         for (_, record) in records.sorted(by: { $0.key < $1.key }) {
             cancelHandler(record)
-            record.fail(.connection(reason))
+            // A body that is here as a whole is still handed out.
+            record.fail(.connection(reason), isDroppingInbound: false)
             record.forget()
         }
         for waiter in handshakeWaiters { waiter.resume(returning: .failure(reason)) }

@@ -28,27 +28,34 @@ public final class InboundBody: AsyncSequence, Sendable {
         var phase = Phase.open
         var inflater: ChunkInflater?
         var digest: CRC32Digest?
-        /// Raw bytes of the piece that the reader holds, not yet reported as consumed.
+        var isAccepted = false
+        /// Raw bytes of the piece that the reader holds.
         var held = 0
         var heldIsFlush = false
+        /// Raw bytes that the reader has done with, and the connection has not been told of.
+        var consumed = 0
     }
+
+    /// What the connection is told of at the latest: a small part of a body's window, so that credit flows, and
+    /// several chunks, so that the reactor is not woken for each.
+    private static let reportedBytes = 512 << 10
 
     /// Raw bytes, where the sender knows.
     public let size: UInt64?
     private let connection: Connection
     private let id: UInt64
-    private let record: CallRecordReference
+    private let queue: InboundQueue
     private let state: Mutex<State>
     /// The call whose answer this is: it lives as long as somebody reads, and is cancelled with the reader's task.
     private let call: OutgoingCall?
 
     init(
-        connection: Connection, id: UInt64, record: CallRecordReference, offer: Offer, call: OutgoingCall? = nil
+        connection: Connection, id: UInt64, queue: InboundQueue, offer: Offer, call: OutgoingCall? = nil
     ) {
         size = offer.size
         self.connection = connection
         self.id = id
-        self.record = record
+        self.queue = queue
         self.call = call
         state = Mutex(State(digest: offer.digest == .crc32 ? CRC32Digest() : nil))
     }
@@ -62,26 +69,19 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// The next piece, or nil at the end.
     public func nextPiece() async throws(CallError) -> Piece? {
-        let (consumed, isFlush) = try state.withLock { state throws(CallError) in
-            switch state.phase {
-            case .open: break
-            case .ended: return (0, false)
-            case .failed(let error): throw error
-            }
-            defer {
-                state.held = 0
-                state.heldIsFlush = false
-            }
-            return (state.held, state.heldIsFlush)
-        }
-        if trailer != nil { return nil }
+        guard let isFlush = try release() else { return nil }
         do throws(CallError) {
-            switch try await fetch(consumed: consumed, isFlush: isFlush) {
+            // A body that is here is read without disturbing the reactor, but not by a task that is to end.
+            if call != nil, Task.isCancelled { call?.cancel() }
+            let present = isFlush ? nil : try queue.takeNow()
+            report(isFlush: isFlush, isNeeded: present == nil)
+            let item: InboundQueue.Item
+            if let present { item = present } else { item = try await fetch() }
+            switch item {
             case .chunk(let chunk):
                 return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
             case .end(let end):
-                try check(end)
-                await connection.takeBody(id)
+                connection.takeBody(id, count: try check(end))
                 return nil
             }
         } catch {
@@ -90,14 +90,40 @@ public final class InboundBody: AsyncSequence, Sendable {
         }
     }
 
-    private func fetch(consumed: Int, isFlush: Bool) async throws(CallError) -> CallRecord.Inbound {
-        guard let call else {
-            return try await connection.nextInbound(id, record: record, consumed: consumed, isFlush: isFlush)
+    /// The reader has done with the piece that it holds.
+    ///
+    /// - Returns: whether the sender waits to hear of that; nil when the body has ended.
+    private func release() throws(CallError) -> Bool? {
+        try state.withLock { state throws(CallError) in
+            switch state.phase {
+            case .open: break
+            case .ended: return nil
+            case .failed(let error): throw error
+            }
+            state.consumed += state.held
+            state.held = 0
+            defer { state.heldIsFlush = false }
+            return state.heldIsFlush
         }
+    }
+
+    /// Tells the connection what has been consumed, if it is much or if the reader is about to wait.
+    private func report(isFlush: Bool, isNeeded: Bool) {
+        let (mustAccept, consumed) = state.withLock { state in
+            defer { state.isAccepted = true }
+            guard isFlush || isNeeded || state.consumed >= Self.reportedBytes else { return (!state.isAccepted, 0) }
+            defer { state.consumed = 0 }
+            return (!state.isAccepted, state.consumed)
+        }
+        if mustAccept { connection.acceptBody(id) }
+        if consumed > 0 || isFlush { connection.consume(id, count: consumed, isFlush: isFlush) }
+    }
+
+    private func fetch() async throws(CallError) -> InboundQueue.Item {
+        guard let call else { return try await queue.take() }
         let result = await withTaskCancellationHandler {
             do throws(CallError) {
-                return Result<CallRecord.Inbound, CallError>.success(
-                    try await connection.nextInbound(id, record: record, consumed: consumed, isFlush: isFlush))
+                return Result<InboundQueue.Item, CallError>.success(try await queue.take())
             } catch {
                 return .failure(error)
             }
@@ -128,13 +154,15 @@ public final class InboundBody: AsyncSequence, Sendable {
         }
     }
 
-    private func check(_ end: End) throws(CallError) {
+    /// Raw bytes that the connection has not been told of.
+    private func check(_ end: End) throws(CallError) -> Int {
         try state.withLock { state throws(CallError) in
             state.inflater = nil
             if let digest = state.digest, digest.value != end.digest {
                 throw .digestMismatch(expected: end.digest, found: digest.value)
             }
             state.phase = .ended(end.trailer)
+            return state.consumed
         }
     }
 

@@ -27,10 +27,14 @@ public final class IncomingCall: Sendable {
     let id: UInt64
     let connection: Connection
     private let digest: BodyDigest
+    private let maxChunk: Int
     private let statisticsBox: StatisticsBox
     private let state = Mutex(State())
 
-    init(id: UInt64, request: Request, connection: Connection, statistics: StatisticsBox, record: CallRecordReference) {
+    init(
+        id: UInt64, request: Request, connection: Connection, maxChunk: Int, statistics: StatisticsBox,
+        inbound: InboundQueue
+    ) {
         self.id = id
         self.connection = connection
         method = request.method
@@ -39,7 +43,8 @@ public final class IncomingCall: Sendable {
         codec = request.offer.codec
         digest = request.offer.digest
         statisticsBox = statistics
-        body = InboundBody(connection: connection, id: id, record: record, offer: request.offer)
+        self.maxChunk = maxChunk
+        body = InboundBody(connection: connection, id: id, queue: inbound, offer: request.offer)
     }
 
     /// The last argument with this key, as text; nil if there is none or it is not UTF-8.
@@ -67,7 +72,8 @@ public final class IncomingCall: Sendable {
         state.withLock { state in
             precondition(state.writer == nil, "a call is answered once")
             let offer = Offer(size: size, codec: codec ?? self.codec, digest: digest)
-            let writer = BodyWriter(connection: connection, id: id, offer: offer, arguments: arguments)
+            let writer = BodyWriter(
+                connection: connection, id: id, maxChunk: maxChunk, offer: offer, arguments: arguments)
             state.writer = writer
             return writer
         }

@@ -23,18 +23,20 @@ public final class OutgoingCall: Sendable {
     private let connection: Connection
     private let id: UInt64
     private let record: CallRecordReference
+    private let inbound: InboundQueue
     private let statisticsBox: StatisticsBox
 
     /// Progress and log lines, as they come; ends with the call. At most 256 wait for a slow reader, the newest.
     public let events: AsyncStream<CallEvent>
 
     init(
-        connection: Connection, id: UInt64, record: CallRecordReference, statistics: StatisticsBox,
-        events: AsyncStream<CallEvent>
+        connection: Connection, id: UInt64, record: CallRecordReference, inbound: InboundQueue,
+        statistics: StatisticsBox, events: AsyncStream<CallEvent>
     ) {
         self.connection = connection
         self.id = id
         self.record = record
+        self.inbound = inbound
         self.statisticsBox = statistics
         self.events = events
     }
@@ -58,7 +60,7 @@ public final class OutgoingCall: Sendable {
             cancel()
         }
         let head = try result.get()
-        let body = InboundBody(connection: connection, id: id, record: record, offer: head.offer, call: self)
+        let body = InboundBody(connection: connection, id: id, queue: inbound, offer: head.offer, call: self)
         return Response(arguments: head.arguments, body: body)
     }
 

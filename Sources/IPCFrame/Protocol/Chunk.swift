@@ -53,3 +53,11 @@ package struct Chunk: Sendable {
         }
     }
 }
+
+/// How much of a body may be handed over at once: chunks, and raw bytes in all of them together.
+package struct SendRoom: Equatable, Sendable {
+    package var bytes = 0
+    package var chunks = 0
+
+    package var isEmpty: Bool { bytes == 0 || chunks == 0 }
+}

@@ -39,23 +39,37 @@ extension ConnectionStateMachine {
         guard count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(count) }
     }
 
-    /// Raw bytes that may be handed to ``send(_:on:)`` now.
+    /// Raw bytes of the next chunk that may be handed to ``send(_:on:)`` now.
     ///
     /// When 0, `.sendable` will tell of room.
     package mutating func sendWindow(_ id: UInt64) -> Int {
-        guard let stream = streams[id] else { return 0 }
-        let window = room(stream)
-        if window == 0 { stream.send.isBlocked = true }
-        return window
+        let room = sendRoom(id)
+        return room.isEmpty ? 0 : min(Int(limits.maxChunk), room.bytes)
     }
 
-    private func room(_ stream: Stream) -> Int {
-        guard stream.send.state == .sending, stream.queue.chunks < StreamQueue.maxChunks else { return 0 }
-        return Int(min(UInt64(limits.maxChunk), stream.send.limit - stream.send.sent))
+    /// What may be handed to ``send(_:on:)`` now.
+    ///
+    /// When it is none, `.sendable` will tell of room.
+    package mutating func sendRoom(_ id: UInt64) -> SendRoom {
+        guard let stream = streams[id] else { return SendRoom() }
+        let room = room(stream)
+        if room.isEmpty { stream.send.isBlocked = true }
+        return room
     }
 
+    /// Chunks of one body that may wait; fewer when many bodies are on their way.
+    private var maxChunks: Int { streams.count > 16 ? 2 : StreamQueue.maxChunks }
+
+    private func room(_ stream: Stream) -> SendRoom {
+        guard stream.send.state == .sending, stream.queue.chunks < maxChunks else { return SendRoom() }
+        let most = UInt64(StreamQueue.maxChunks) * UInt64(limits.maxChunk)
+        return SendRoom(
+            bytes: Int(min(most, stream.send.limit - stream.send.sent)), chunks: maxChunks - stream.queue.chunks)
+    }
+
+    /// Tells of room once half of it is free, so that whoever sends is woken for more than one chunk.
     mutating func unblock(_ stream: Stream) {
-        guard stream.send.isBlocked, room(stream) > 0 else { return }
+        guard stream.send.isBlocked, stream.queue.chunks <= maxChunks / 2, !room(stream).isEmpty else { return }
         stream.send.isBlocked = false
         act(.sendable(stream.id))
     }

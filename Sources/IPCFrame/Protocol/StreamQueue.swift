@@ -22,8 +22,8 @@ package struct OutboundFrame: Sendable {
 /// machine's send window admits.
 struct StreamQueue {
     static let maxLogs = 64
-    /// Chunks that may wait; two keep the wire busy while the next is made.
-    static let maxChunks = 2
+    /// Chunks that may wait; while half of them keep the wire busy, the others are made.
+    static let maxChunks = 4
 
     private var frames: [OutboundFrame] = []
     private var logs = 0

@@ -21,6 +21,10 @@ struct FrameReader {
     }
 
     private static let batchCapacity = 64 << 10
+    /// What is read beyond a large payload: the next header and little of what follows, for that is copied once more.
+    private static let smallBatch = 4 << 10
+    /// Payloads from here on are large; after one, another is expected.
+    private static let largePayload = 32 << 10
 
     private var batch = [UInt8](repeating: 0, count: FrameReader.batchCapacity)
     private var batchStart = 0
@@ -28,6 +32,7 @@ struct FrameReader {
     private var header: FrameHeader?
     private var payload: [UInt8] = []
     private var payloadCount = 0
+    private var lastLength = 0
 
     /// The next frame. `admit` sees each header first; when it says no, reading is over.
     mutating func next(from descriptor: CInt, admit: (FrameHeader) -> Bool) -> Outcome {
@@ -65,6 +70,7 @@ struct FrameReader {
     /// Takes what the batch holds of the payload already, and makes room for the rest.
     private mutating func begin(_ header: FrameHeader) {
         self.header = header
+        lastLength = Int(header.length)
         let count = Int(header.length)
         let present = min(count, batchEnd - batchStart)
         if present == count {
@@ -91,13 +97,14 @@ struct FrameReader {
         }
         var received = clinux_received()
         let missing = payload.count - payloadCount
+        let room = lastLength >= Self.largePayload ? Self.smallBatch : Self.batchCapacity
         // Both arrays outlive the call, and the counts are their own.
         let count = unsafe payload.withUnsafeMutableBytes { payloadBytes in
             unsafe batch.withUnsafeMutableBytes { batchBytes in
                 let rest = unsafe payloadBytes.baseAddress.map { unsafe $0 + payloadCount }
                 let free = unsafe batchBytes.baseAddress.map { unsafe $0 + batchEnd }
                 return unsafe clinux_receive(
-                    descriptor, rest, missing, free, Self.batchCapacity - batchEnd, &received)
+                    descriptor, rest, missing, free, max(0, room - batchEnd), &received)
             }
         }
         if received.count > 0 || received.truncated != 0 {
