@@ -38,6 +38,7 @@ public enum Worker {
         handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
     ) -> Never {
         let socket = takeSocket(name: name)
+        clinux_keep_memory()
         let reactor = Reactor(name: name)
         var configuration = ConnectionConfiguration(name: name)
         configuration.limits = limits

@@ -31,6 +31,8 @@ final class InputSource: JobInput {
         var fd: CInt
         var ownsDescriptor: Bool
         var position: UInt64 = 0
+        /// A stream's end was read together with its last bytes.
+        var isAtEnd = false
     }
 
     /// Opens an input: a path, or `-` for standard input.
@@ -126,12 +128,13 @@ final class InputSource: JobInput {
     }
 
     private func readStream(upTo count: Int) throws(JobBodyError) -> [UInt8] {
-        let fd = state.withLock { $0.fd }
+        let (fd, isAtEnd) = state.withLock { ($0.fd, $0.isAtEnd) }
         while true {
             do throws(SystemError) {
-                guard try readiness.wait(for: fd, POLLIN) else { break }
-                let bytes = try File.read(fd, upTo: count)
+                guard try isAtEnd || readiness.wait(for: fd, POLLIN) else { break }
+                var bytes = isAtEnd ? [] : try File.read(fd, upTo: count)
                 if bytes.isEmpty, distrustsEnd() { break }
+                gather(&bytes, upTo: count, from: fd)
                 state.withLock { $0.position += UInt64(bytes.count) }
                 return bytes
             } catch {
@@ -140,6 +143,19 @@ final class InputSource: JobInput {
             }
         }
         throw .interrupted
+    }
+
+    /// Adds what is there already, without waiting: a pipe holds 64 KiB, and a fast writer fills it again meanwhile.
+    private func gather(_ bytes: inout [UInt8], upTo count: Int, from fd: CInt) {
+        while !bytes.isEmpty, bytes.count < count, readiness.hasInput(fd) {
+            // An error comes again with the next read, which tells it.
+            guard let more = try? File.read(fd, upTo: count - bytes.count) else { return }
+            if more.isEmpty {
+                state.withLock { $0.isAtEnd = true }
+                return
+            }
+            bytes += more
+        }
     }
 
     private func failure(_ error: SystemError) -> JobBodyError { .input("cannot read \(name): \(error.reason)") }

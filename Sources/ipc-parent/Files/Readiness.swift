@@ -28,6 +28,13 @@ final class Readiness: Sendable {
         alarm.withRawValue { _ = clinux_eventfd_clear($0) }
     }
 
+    /// Whether `fd` has something to read now; never waits.
+    func hasInput(_ fd: CInt) -> Bool {
+        var set = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        // One element, as named.
+        return unsafe poll(&set, 1, 0) == 1 && set.revents & Int16(POLLIN) != 0
+    }
+
     /// Waits until `fd` is ready for `events` (POLLIN, POLLOUT), or in error; false when interrupted.
     func wait(for fd: CInt, _ events: CInt) throws(SystemError) -> Bool {
         if isInterrupted.load(ordering: .acquiring) { return false }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+internal import CLinux
 internal import Glibc
 
 /// `ipc-parent run`: one job in the foreground, without a daemon.
@@ -22,6 +23,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var options: RunOptions
 
     func run() throws {
+        clinux_keep_memory()
         let code = Foreground(options: options, standard: IPCParent.standard).run()
         // Not exit(3): threads that write for others may still run, and nothing waits in a buffer of the C library's.
         _exit(code)
