@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import IPCFrame
+
+/// The child: answers the workloads' calls.
+enum BenchWorker {
+    static let argument = "--worker"
+
+    static func run() -> Never {
+        Worker.run(name: "ipc-bench") { call in
+            switch call.method {
+            case "echo": try await call.respond(try await call.body.collect(upTo: .max))
+            case "check": try await check(call)
+            default: throw Worker.unknownMethod(call.method)
+            }
+        }
+    }
+
+    /// Messages of equal length, one after another: the xor of the first 8 bytes of each, and how many came.
+    private static func check(_ call: IncomingCall) async throws {
+        guard let text = call["message"], let length = Int(text), length >= Check.bytes else {
+            throw CallFailure(.badArgument, exitCode: 64, reason: "'message' must be a length of 8 or more")
+        }
+        var check = Check(messageBytes: length)
+        for try await piece in call.body { check.add(piece) }
+        try await call.respond(Array(check.text.utf8))
+    }
+}
+
+/// The check of workload W3, over a body that may be cut anywhere.
+struct Check {
+    static let bytes = 8
+
+    private let messageBytes: Int
+    private var position = 0
+    private var xor = [UInt8](repeating: 0, count: Check.bytes)
+    private var total = 0
+
+    init(messageBytes: Int) {
+        self.messageBytes = messageBytes
+    }
+
+    mutating func add(_ piece: [UInt8]) {
+        var offset = 0
+        while offset < piece.count {
+            let rest = min(messageBytes - position, piece.count - offset)
+            let marked = max(0, min(Self.bytes - position, rest))
+            for index in 0..<marked { xor[position + index] ^= piece[offset + index] }
+            position = (position + rest) % messageBytes
+            offset += rest
+        }
+        total += piece.count
+    }
+
+    /// What both sides must agree on.
+    var text: String { xor.map { "\($0)" }.joined(separator: " ") + " \(total / messageBytes) \(total)" }
+}
