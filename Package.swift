@@ -32,7 +32,8 @@ let package = Package(
         .target(
             name: "Supervisor",
             dependencies: ["IPCFrame", "CLinux", .product(name: "Logging", package: "swift-log")],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
         .target(name: "Tables", dependencies: ["CSQLite", "CZlib"], swiftSettings: settings),
         .executableTarget(
             name: "ipc-parent",
@@ -41,16 +42,24 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
         .executableTarget(
-            name: "ipc-child", dependencies: ["IPCFrame", "Tables", "CLinux"], swiftSettings: settings),
+            name: "ipc-child",
+            dependencies: ["IPCFrame", "Tables", "CLinux"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "IPCFrameTests", dependencies: ["IPCFrame", "CLinux", "CZlib"], swiftSettings: settings),
         .testTarget(
-            name: "IPCFrameCodableTests", dependencies: ["IPCFrameCodable", "IPCFrame"], swiftSettings: settings),
+            name: "IPCFrameCodableTests",
+            dependencies: ["IPCFrameCodable", "IPCFrame"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "SupervisorTests",
             dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child"],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
         .testTarget(name: "TablesTests", dependencies: ["Tables", "CSQLite"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

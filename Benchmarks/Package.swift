@@ -18,7 +18,8 @@ let package = Package(
                 .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
                 .enableUpcomingFeature("InferIsolatedConformances"),
                 .strictMemorySafety(),
-            ])
+            ]
+        )
     ],
     swiftLanguageModes: [.v6]
 )

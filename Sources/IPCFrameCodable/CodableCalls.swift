@@ -14,6 +14,7 @@ extension Connection {
     ///   - output: what the answer's JSON is decoded to.
     ///   - limit: bytes of JSON that the answer may have.
     ///   - options: how the call is made.
+    /// - Returns: the decoded answer.
     /// - Throws: `CallError`; `EncodingError` before anything is sent; `DecodingError` for an answer that is not that.
     public nonisolated func call<Input: Encodable, Output: Decodable>(
         _ method: String,
@@ -30,10 +31,9 @@ extension Connection {
 }
 
 extension IncomingCall {
-    /// The request body as a value.
+    /// The request body as a value, of at most `limit` bytes of JSON.
     ///
-    /// - Parameter limit: bytes of JSON that it may have.
-    /// - Throws: `CallError`, or a `CallFailure` (65, bad data) that names where the JSON is wrong.
+    /// Fails with `CallError`, or with a `CallFailure` (65, bad data) that names where the JSON is wrong.
     public func decode<Input: Decodable>(_ type: Input.Type = Input.self, upTo limit: UInt64 = 64 << 20) async throws
         -> Input
     {
@@ -41,7 +41,11 @@ extension IncomingCall {
         do {
             return try JSONDecoder().decode(Input.self, from: Data(bytes))
         } catch {
-            throw CallFailure(.badData, exitCode: 65, reason: "the request of '\(method)' is not what it takes: \(error)")
+            throw CallFailure(
+                .badData,
+                exitCode: 65,
+                reason: "the request of '\(method)' is not what it takes: \(error)"
+            )
         }
     }
 

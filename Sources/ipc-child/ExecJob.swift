@@ -61,7 +61,10 @@ enum ExecJob {
             throw CallFailure(.failed, exitCode: UInt16(code), reason: "'\(program)' exited with \(code)")
         case .signalled(let signal):
             throw CallFailure(
-                .failed, exitCode: UInt16(128 + signal), reason: "'\(program)' was ended by signal \(signal)")
+                .failed,
+                exitCode: UInt16(128 + signal),
+                reason: "'\(program)' was ended by signal \(signal)"
+            )
         }
     }
 

@@ -50,7 +50,8 @@ enum ImportJob {
         let counts = counts(work.summary)
         let rows = work.rowsRead
         try await call.announceFinal(
-            Progress(completed: rows, total: rows, unit: "rows", text: "committing", counts: counts))
+            Progress(completed: rows, total: rows, unit: "rows", text: "committing", counts: counts)
+        )
         try work.commit()
         call.trailer = Trailer(counts: counts)
     }

@@ -63,7 +63,7 @@ final class PipedProgram: Sendable {
         unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
         var argv: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) }
         unsafe argv.append(nil)
-        defer { for unsafe pointer in unsafe argv { unsafe free(pointer) } }
+        defer { for unsafepointer in unsafe argv { unsafe free(pointer) } }
         var pid: pid_t = 0
         // The arrays and structures live until the call returns, which copies what it needs.
         let result = unsafe posix_spawnp(&pid, program, &actions, &attributes, argv, environ)
@@ -75,7 +75,11 @@ final class PipedProgram: Sendable {
             throw failure(program, result)
         }
         return PipedProgram(
-            pid: pid, input: pipes[0].writing, output: pipes[1].reading, errorOutput: pipes[2].reading)
+            pid: pid,
+            input: pipes[0].writing,
+            output: pipes[1].reading,
+            errorOutput: pipes[2].reading
+        )
     }
 
     private static func failure(_ program: String, _ error: CInt) -> CallFailure {

@@ -24,11 +24,17 @@ struct ConnectedPair {
         let childReactor = Reactor(name: "child")
         childReactor.start()
         parent = Connection(
-            adopting: OwnedDescriptor(adopting: fds[0]), role: .parent, reactor: .shared,
-            configuration: ConnectionConfiguration(name: "parent"))
+            adopting: OwnedDescriptor(adopting: fds[0]),
+            role: .parent,
+            reactor: .shared,
+            configuration: ConnectionConfiguration(name: "parent")
+        )
         child = Connection(
-            adopting: OwnedDescriptor(adopting: fds[1]), role: .child, reactor: childReactor,
-            configuration: childConfiguration)
+            adopting: OwnedDescriptor(adopting: fds[1]),
+            role: .child,
+            reactor: childReactor,
+            configuration: childConfiguration
+        )
         parent.start()
         child.start()
         _ = try await parent.handshake()
@@ -57,7 +63,9 @@ struct ConnectedPair {
 
     @Test(
         "A body of any size comes back as it was, compressed or not",
-        arguments: [0, 1, 65_535, 65_536, 65_537, 262_144, 262_145, 5_000_000], [BodyCodec.none, .zlib])
+        arguments: [0, 1, 65_535, 65_536, 65_537, 262_144, 262_145, 5_000_000],
+        [BodyCodec.none, .zlib]
+    )
     func echoes(count: Int, codec: BodyCodec) async throws {
         let pair = try await ConnectedPair(handler: Self.echo)
         let bytes = Self.pattern(count)

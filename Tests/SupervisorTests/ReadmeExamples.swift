@@ -11,8 +11,10 @@ enum EmbeddingExample {
         let worker = try await WorkerProcess.spawn(WorkerConfiguration(executable: path))
         do {
             let call = try await worker.call(
-                "import", arguments: [Argument("database", database)],
-                body: .file(path: delivery))
+                "import",
+                arguments: [Argument("database", database)],
+                body: .file(path: delivery)
+            )
             let answer = try await call.response()
             for try await piece in answer.body { _ = piece }  // the difference, as NDJSON
             await worker.stop()
@@ -67,7 +69,10 @@ enum WorkerExample {
         let delivery = directory.appendingPathComponent("d.csv").path
         try "id,name\n1,Ulm\n2,Köln\n".write(toFile: delivery, atomically: true, encoding: .utf8)
         let counts = try await EmbeddingExample.importStations(
-            worker: try CommandLine.products + "/ipc-child", delivery: delivery, database: directory.appendingPathComponent("s.db").path)
+            worker: try CommandLine.products + "/ipc-child",
+            delivery: delivery,
+            database: directory.appendingPathComponent("s.db").path
+        )
         #expect(counts.first == Count("new", 2))
         #expect(counts.last == Count("unchanged", 0))
     }

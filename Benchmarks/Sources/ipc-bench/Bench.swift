@@ -121,8 +121,11 @@ struct Bench: Sendable {
         let source = MessageSource(message: message, count: count)
         let began = ContinuousClock.now
         let call = try await connection.call(
-            "check", arguments: [Argument("message", "\(length)")],
-            body: .pieces(size: UInt64(count * length)) { source.next() }, options: options)
+            "check",
+            arguments: [Argument("message", "\(length)")],
+            body: .pieces(size: UInt64(count * length)) { source.next() },
+            options: options
+        )
         let answer = try await call.response().body.collect(upTo: 1_000)
         let took = ContinuousClock.now - began
         guard String(decoding: answer, as: UTF8.self) == source.check else {

@@ -27,7 +27,8 @@ enum Input {
         var number: UInt32 = 1
         while bytes.count < count {
             number = number &* 1_664_525 &+ 1_013_904_223
-            let line = "{\"id\":\(bytes.count),\"name\":\"Station \(number >> 12)\",\"country\":\"DE\",\"slug\":\"station-\(number % 977)\"}\n"
+            let line =
+                "{\"id\":\(bytes.count),\"name\":\"Station \(number >> 12)\",\"country\":\"DE\",\"slug\":\"station-\(number % 977)\"}\n"
             bytes.append(contentsOf: line.utf8)
         }
         return Array(bytes[..<count])

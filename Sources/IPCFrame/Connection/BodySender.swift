@@ -30,7 +30,9 @@ final class BodySender: Sendable {
     /// Raw bytes sent so far.
     var sent: UInt64 { state.withLock { $0.sent } }
 
-    /// Sends all of `bytes`, waiting for credit as often as needed. Returns when the last of them are queued.
+    /// Sends all of `bytes`, waiting for credit as often as needed.
+    ///
+    /// Returns when the last of them are queued.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
         var rest = bytes
         while !rest.isEmpty {

@@ -31,7 +31,9 @@ public final class BodyWriter: Sendable {
     /// Raw bytes written so far.
     public var written: UInt64 { state.withLock { $0.written } }
 
-    /// Sends `bytes`, or keeps them until a chunk is full. Waits for the receiver's credit as often as needed.
+    /// Sends `bytes`, or keeps them until a chunk is full.
+    ///
+    /// Waits for the receiver's credit as often as needed.
     public func write(_ bytes: [UInt8]) async throws(CallError) {
         let ready = state.withLock { state -> ArraySlice<UInt8>? in
             precondition(!state.isFinished, "the body is finished")
@@ -51,8 +53,10 @@ public final class BodyWriter: Sendable {
         try await start().send(ready)
     }
 
-    /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as
-    /// it promises that. So a change can be made lasting only after its result is in safe hands.
+    /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as it
+    /// promises that.
+    ///
+    /// So a change can be made lasting only after its result is in safe hands.
     ///
     /// - Precondition: the size was not told, or is above the connection's initial credit.
     public func flush() async throws(CallError) {
@@ -71,7 +75,12 @@ public final class BodyWriter: Sendable {
         if let existing { return existing }
         let isAtOnce = try await connection.respond(id, ResponseHead(offer: offer, arguments: arguments))
         let sender = BodySender(
-            connection: connection, id: id, maxChunk: maxChunk, codec: offer.codec, digest: offer.digest)
+            connection: connection,
+            id: id,
+            maxChunk: maxChunk,
+            codec: offer.codec,
+            digest: offer.digest
+        )
         state.withLock { $0.sender = sender }
         if !isAtOnce { try await connection.waitForVerdict(id) }
         return sender

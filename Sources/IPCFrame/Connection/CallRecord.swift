@@ -36,7 +36,7 @@ final class CallRecord {
 
     /// Ends every wait; the first failure stays.
     ///
-    /// - Parameter isDroppingInbound: what has arrived of the body is not handed out any more.
+    /// `isDroppingInbound`: what has arrived of the body is not handed out any more.
     func fail(_ error: CallError, isDroppingInbound: Bool = true) {
         if failure == nil { failure = error }
         let failure = failure ?? error

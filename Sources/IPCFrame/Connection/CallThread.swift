@@ -30,11 +30,14 @@ final class CallThread: TaskExecutor, Sendable {
         let retained = unsafe Unmanaged.passRetained(self)
         // The new thread owns the one reference for ever: these threads live as long as the process.
         let result = unsafe clinux_thread_start(
-            "ipcframe-call", 0,
+            "ipcframe-call",
+            0,
             { context in
                 guard let context = unsafe context else { return }
                 unsafe Unmanaged<CallThread>.fromOpaque(context).takeRetainedValue().run()
-            }, retained.toOpaque())
+            },
+            retained.toOpaque()
+        )
         precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
     }
 

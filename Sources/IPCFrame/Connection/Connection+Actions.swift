@@ -60,8 +60,14 @@ extension Connection {
         }
         onCall(
             IncomingCall(
-                id: id, request: request, connection: self, maxChunk: maxChunk, statistics: record.statistics,
-                inbound: record.inbound))
+                id: id,
+                request: request,
+                connection: self,
+                maxChunk: maxChunk,
+                statistics: record.statistics,
+                inbound: record.inbound
+            )
+        )
     }
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {

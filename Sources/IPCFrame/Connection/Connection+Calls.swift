@@ -8,13 +8,19 @@ extension Connection {
     ///
     /// - Throws: ``CallError`` when the call cannot be opened.
     public func call(
-        _ method: String, arguments: [Argument] = [], body: OutboundBody = .none, options: CallOptions = CallOptions()
+        _ method: String,
+        arguments: [Argument] = [],
+        body: OutboundBody = .none,
+        options: CallOptions = CallOptions()
     ) throws(CallError) -> OutgoingCall {
         if let end { throw .connection(end) }
         precondition((1...256).contains(method.utf8.count), "a method's name has 1 to 256 bytes")
         let offer = Offer(
-            size: body.size, codec: machine.canCompress ? options.codec : .none,
-            digest: machine.canDigest ? options.digest : .none, isHeld: options.holdsBody)
+            size: body.size,
+            codec: machine.canCompress ? options.codec : .none,
+            digest: machine.canDigest ? options.digest : .none,
+            isHeld: options.holdsBody
+        )
         let deadline = options.timeout.map { UInt64(max(0, $0.wholeNanoseconds / 1_000_000)) }
         let request = Request(method: method, arguments: arguments, deadline: deadline, offer: offer)
         let id: UInt64
@@ -30,8 +36,13 @@ extension Connection {
         send(body, of: id, as: offer)
         obey()
         return OutgoingCall(
-            connection: self, id: id, record: CallRecordReference(record), inbound: record.inbound,
-            statistics: record.statistics, events: events)
+            connection: self,
+            id: id,
+            record: CallRecordReference(record),
+            inbound: record.inbound,
+            statistics: record.statistics,
+            events: events
+        )
     }
 
     private func send(_ body: OutboundBody, of id: UInt64, as offer: Offer) {
@@ -40,7 +51,12 @@ extension Connection {
             return
         }
         let sender = BodySender(
-            connection: self, id: id, maxChunk: maxChunk, codec: offer.codec, digest: offer.digest)
+            connection: self,
+            id: id,
+            maxChunk: maxChunk,
+            codec: offer.codec,
+            digest: offer.digest
+        )
         let isAtOnce = machine.isSentAtOnce(offer)
         CallThreads.shared.run {
             do {

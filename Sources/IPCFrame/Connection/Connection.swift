@@ -47,7 +47,9 @@ public actor Connection {
 
     /// Takes over a connected stream socket; nothing happens before ``start()``.
     public init(
-        adopting descriptor: consuming OwnedDescriptor, role: Role, reactor: Reactor = .shared,
+        adopting descriptor: consuming OwnedDescriptor,
+        role: Role,
+        reactor: Reactor = .shared,
         configuration: ConnectionConfiguration = ConnectionConfiguration()
     ) {
         self.descriptor = descriptor.release()
@@ -69,7 +71,9 @@ public actor Connection {
         reactor.perform { self.assumeIsolated { $0.begin() } }
     }
 
-    /// Child: what to do when WELCOME came; READY is sent by ``ready()``. Without it READY follows at once.
+    /// Child: what to do when WELCOME came; READY is sent by ``ready()``.
+    ///
+    /// Without it READY follows at once.
     func setOnPrepare(_ body: @escaping @Sendable () -> Void) {
         onPrepare = body
     }
@@ -126,7 +130,8 @@ public actor Connection {
 
     /// Measures a round trip, past everything that waits.
     public func ping() async throws(ConnectionEnd) -> Duration {
-        try await withCheckedContinuation { (continuation: CheckedContinuation<Result<Duration, ConnectionEnd>, Never>) in
+        try await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Duration, ConnectionEnd>, Never>) in
             if let end {
                 continuation.resume(returning: .failure(end))
                 return
@@ -162,7 +167,9 @@ public actor Connection {
 
     // MARK: Obeying the rules
 
-    /// Does what the rules say, then writes what is to be written. Call after every change of the machine.
+    /// Does what the rules say, then writes what is to be written.
+    ///
+    /// Call after every change of the machine.
     func obey() {
         // A continuation never runs inside: actions of one turn are finished before the next begins.
         guard !isObeying else { return }
@@ -185,7 +192,11 @@ public actor Connection {
         if let handshakeTimer { reactor.cancel(handshakeTimer) }
         handshakeTimer = nil
         let description = PeerDescription(
-            name: machine.peerName, pid: machine.peerPID, limits: machine.limits, canCompress: machine.canCompress)
+            name: machine.peerName,
+            pid: machine.peerPID,
+            limits: machine.limits,
+            canCompress: machine.canCompress
+        )
         peer = description
         for waiter in handshakeWaiters { waiter.resume(returning: .success(description)) }
         handshakeWaiters.removeAll()

@@ -10,8 +10,9 @@ public struct ConnectionConfiguration: Sendable {
     public var receiveBudget: UInt64 = 16 << 20
     /// The time from start to READY.
     public var handshakeTimeout: Duration = .seconds(10)
-    /// Takes the calls that the other end opens, on the connection's thread; nil fails each as an unknown method. See
-    /// ``handle(with:)``.
+    /// Takes the calls that the other end opens, on the connection's thread; nil fails each as an unknown method.
+    ///
+    /// See ``handle(with:)``.
     public var onCall: (@Sendable (IncomingCall) -> Void)?
 
     /// The defaults.

@@ -50,7 +50,11 @@ public final class InboundBody: AsyncSequence, Sendable {
     private let call: OutgoingCall?
 
     init(
-        connection: Connection, id: UInt64, queue: InboundQueue, offer: Offer, call: OutgoingCall? = nil
+        connection: Connection,
+        id: UInt64,
+        queue: InboundQueue,
+        offer: Offer,
+        call: OutgoingCall? = nil
     ) {
         size = offer.size
         self.connection = connection
@@ -187,8 +191,8 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// The whole body in memory.
     ///
-    /// - Parameter limit: raw bytes; a body that has more fails with ``CallError/tooLarge(limit:)``, before it
-    ///   moves if its size was told.
+    /// A body of more than `limit` raw bytes fails with ``CallError/tooLarge(limit:)``, before it moves if its size was
+    /// told.
     public func collect(upTo limit: UInt64) async throws(CallError) -> [UInt8] {
         if let size, size > limit {
             let error = CallError.tooLarge(limit: limit)
@@ -210,7 +214,7 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// Writes the body to a file; blocks the calling thread while it writes.
     ///
-    /// - Parameter file: an open descriptor that stays the caller's. A flush that the sender asks for is an fsync.
+    /// The open descriptor `file` stays the caller's. A flush that the sender asks for is an fsync.
     public func save(toDescriptor file: CInt) async throws(CallError) {
         while let piece = try await nextPiece() {
             do throws(SystemError) {

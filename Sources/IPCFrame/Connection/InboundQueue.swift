@@ -42,7 +42,9 @@ final class InboundQueue: Sendable {
         return nil
     }
 
-    /// The next item. For one reader at a time.
+    /// The next item.
+    ///
+    /// For one reader at a time.
     func take() async throws(CallError) -> Item {
         try await withCheckedContinuation { (continuation: Waiter) in
             let result = state.withLock { state -> Result<Item, CallError>? in
@@ -70,9 +72,11 @@ final class InboundQueue: Sendable {
         waiter?.resume(returning: .success(item))
     }
 
-    /// Nothing more will come. The first failure stays.
+    /// Nothing more will come.
     ///
-    /// - Parameter dropping: what has come is not handed out any more. Without it a body that is here as a whole can
+    /// The first failure stays.
+    ///
+    /// `dropping`: what has come is not handed out any more. Without it a body that is here as a whole can
     ///   still be read to its end.
     func fail(_ error: CallError, dropping: Bool) {
         let (waiter, failure) = state.withLock { state in

@@ -19,7 +19,9 @@ public final class IncomingCall: Sendable {
     public let arguments: [Argument]
     /// What remained of the call's time when it came.
     public let timeout: Duration?
-    /// The request body. Untouched, a larger one does not move at all.
+    /// The request body.
+    ///
+    /// Untouched, a larger one does not move at all.
     public let body: InboundBody
     /// How the opener codes its body; the response follows it unless told otherwise.
     public let codec: BodyCodec
@@ -32,7 +34,11 @@ public final class IncomingCall: Sendable {
     private let state = Mutex(State())
 
     init(
-        id: UInt64, request: Request, connection: Connection, maxChunk: Int, statistics: StatisticsBox,
+        id: UInt64,
+        request: Request,
+        connection: Connection,
+        maxChunk: Int,
+        statistics: StatisticsBox,
         inbound: InboundQueue
     ) {
         self.id = id
@@ -56,7 +62,9 @@ public final class IncomingCall: Sendable {
     /// What the call has moved so far.
     public var statistics: CallStatistics { statisticsBox.current }
 
-    /// What the opener is told at the end: counts, an exit code, further values. Set it before the handler returns.
+    /// What the opener is told at the end: counts, an exit code, further values.
+    ///
+    /// Set it before the handler returns.
     public var trailer: Trailer {
         get { state.withLock { $0.trailer } }
         set { state.withLock { $0.trailer = newValue } }
@@ -64,16 +72,19 @@ public final class IncomingCall: Sendable {
 
     /// Begins the answer.
     ///
-    /// - Parameters:
-    ///   - size: raw bytes, where known.
-    ///   - arguments: the status arguments, at most 64 KiB.
-    ///   - codec: nil: as the request body.
+    /// `size` is in raw bytes, where known; `arguments` are the status arguments, at most 64 KiB; without a `codec` the
+    /// answer is coded as the request body.
     public func respond(size: UInt64? = nil, arguments: [Argument] = [], codec: BodyCodec? = nil) -> BodyWriter {
         state.withLock { state in
             precondition(state.writer == nil, "a call is answered once")
             let offer = Offer(size: size, codec: codec ?? self.codec, digest: digest)
             let writer = BodyWriter(
-                connection: connection, id: id, maxChunk: maxChunk, offer: offer, arguments: arguments)
+                connection: connection,
+                id: id,
+                maxChunk: maxChunk,
+                offer: offer,
+                arguments: arguments
+            )
             state.writer = writer
             return writer
         }
@@ -84,7 +95,9 @@ public final class IncomingCall: Sendable {
         try await respond(size: UInt64(bytes.count), arguments: arguments).write(bytes)
     }
 
-    /// Tells the opener how far the call is. Never waits: of those that cannot be sent yet the newest stays.
+    /// Tells the opener how far the call is.
+    ///
+    /// Never waits: of those that cannot be sent yet the newest stays.
     public func progress(_ progress: Progress) {
         let connection = connection
         let id = id
@@ -107,7 +120,9 @@ public final class IncomingCall: Sendable {
         if isCancelled { throw .cancelled }
     }
 
-    /// A line for the opener's log. Never waits: at most 64 queue up, then lines are dropped and counted.
+    /// A line for the opener's log.
+    ///
+    /// Never waits: at most 64 queue up, then lines are dropped and counted.
     public func log(_ level: LogLevel, _ text: String) {
         let connection = connection
         let id = id

@@ -3,15 +3,21 @@ internal import Glibc
 
 /// A body to be sent with a call.
 public struct OutboundBody: Sendable {
-    /// Raw bytes, where known. A source that gives more or fewer fails the call.
+    /// Raw bytes, where known.
+    ///
+    /// A source that gives more or fewer fails the call.
     public let size: UInt64?
     /// The whole body, when it is in memory.
     let bytes: [UInt8]?
-    /// Gives the next piece, of any size; nil at the end. May block: it runs on a thread of its own.
+    /// Gives the next piece, of any size; nil at the end.
+    ///
+    /// May block: it runs on a thread of its own.
     let next: @Sendable @concurrent () async throws -> [UInt8]?
 
     private init(
-        size: UInt64?, bytes: [UInt8]?, next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
+        size: UInt64?,
+        bytes: [UInt8]?,
+        next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
     ) {
         self.size = size
         self.bytes = bytes
@@ -28,14 +34,16 @@ public struct OutboundBody: Sendable {
 
     /// Pieces from wherever they come; `size` in raw bytes, nil when it is not known beforehand.
     public static func pieces(
-        size: UInt64? = nil, _ next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
+        size: UInt64? = nil,
+        _ next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
     ) -> OutboundBody {
         OutboundBody(size: size, bytes: nil, next: next)
     }
 
     /// The elements of an async sequence; it is iterated once.
     public static func sequence<Pieces: AsyncSequence & Sendable>(
-        _ pieces: Pieces, size: UInt64? = nil
+        _ pieces: Pieces,
+        size: UInt64? = nil
     ) -> OutboundBody where Pieces.Element == [UInt8] {
         let source = SequenceSource(pieces)
         return .pieces(size: size) { try await source.next() }
@@ -62,10 +70,8 @@ public struct OutboundBody: Sendable {
 
     /// A part of a file, read with pread(2): the descriptor's offset does not move.
     ///
-    /// - Parameters:
-    ///   - file: kept open by the caller until the call is over.
-    ///   - offset: where the body begins, bytes.
-    ///   - count: raw bytes; the file must have them when they are read.
+    /// The descriptor `file` is kept open by the caller until the call is over; the body begins at `offset` and has
+    /// `count` raw bytes, which the file must have when they are read.
     public static func file(descriptor file: CInt, offset: UInt64 = 0, count: UInt64) -> OutboundBody {
         let source = FileSource(file: file, offset: offset, end: offset + count, isOwner: false)
         return .pieces(size: count) { try await source.next() }

@@ -26,12 +26,18 @@ public final class OutgoingCall: Sendable {
     private let inbound: InboundQueue
     private let statisticsBox: StatisticsBox
 
-    /// Progress and log lines, as they come; ends with the call. At most 256 wait for a slow reader, the newest.
+    /// Progress and log lines, as they come; ends with the call.
+    ///
+    /// At most 256 wait for a slow reader, the newest.
     public let events: AsyncStream<CallEvent>
 
     init(
-        connection: Connection, id: UInt64, record: CallRecordReference, inbound: InboundQueue,
-        statistics: StatisticsBox, events: AsyncStream<CallEvent>
+        connection: Connection,
+        id: UInt64,
+        record: CallRecordReference,
+        inbound: InboundQueue,
+        statistics: StatisticsBox,
+        events: AsyncStream<CallEvent>
     ) {
         self.connection = connection
         self.id = id
@@ -52,7 +58,9 @@ public final class OutgoingCall: Sendable {
     /// What the call has moved so far; readable at any time.
     public var statistics: CallStatistics { statisticsBox.current }
 
-    /// Waits for the answer to begin. Cancelling the waiting task cancels the call.
+    /// Waits for the answer to begin.
+    ///
+    /// Cancelling the waiting task cancels the call.
     public func response() async throws(CallError) -> Response {
         let result = await withTaskCancellationHandler {
             await connection.waitForResponse(record)
@@ -64,7 +72,9 @@ public final class OutgoingCall: Sendable {
         return Response(arguments: head.arguments, body: body)
     }
 
-    /// Gives up the call; the connection stays usable. Whoever waits for it gets ``CallError/cancelled``.
+    /// Gives up the call; the connection stays usable.
+    ///
+    /// Whoever waits for it gets ``CallError/cancelled``.
     public func cancel() {
         let connection = connection
         let id = id

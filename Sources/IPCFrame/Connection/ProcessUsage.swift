@@ -3,7 +3,9 @@ internal import Glibc
 
 /// What this process has used so far, as the kernel tells it.
 package struct ProcessUsage: Sendable {
-    /// VmHWM of /proc/self/status, bytes. Not `ru_maxrss`, which a process inherits across exec.
+    /// VmHWM of /proc/self/status, bytes.
+    ///
+    /// Not `ru_maxrss`, which a process inherits across exec.
     package var peakRSS: UInt64?
     /// User and system time, microseconds.
     package var cpuMicroseconds: UInt64?

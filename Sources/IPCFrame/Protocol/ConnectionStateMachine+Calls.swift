@@ -64,7 +64,9 @@ extension ConnectionStateMachine {
         guard stream.send.state == .sending, stream.queue.chunks < maxChunks else { return SendRoom() }
         let most = UInt64(StreamQueue.maxChunks) * UInt64(limits.maxChunk)
         return SendRoom(
-            bytes: Int(min(most, stream.send.limit - stream.send.sent)), chunks: maxChunks - stream.queue.chunks)
+            bytes: Int(min(most, stream.send.limit - stream.send.sent)),
+            chunks: maxChunks - stream.queue.chunks
+        )
     }
 
     /// Tells of room once half of it is free, so that whoever sends is woken for more than one chunk.

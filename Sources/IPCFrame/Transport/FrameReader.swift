@@ -34,7 +34,9 @@ struct FrameReader {
     private var payloadCount = 0
     private var lastLength = 0
 
-    /// The next frame. `admit` sees each header first; when it says no, reading is over.
+    /// The next frame.
+    ///
+    /// `admit` sees each header first; when it says no, reading is over.
     mutating func next(from descriptor: CInt, admit: (FrameHeader) -> Bool) -> Outcome {
         while true {
             if header == nil {
@@ -104,7 +106,13 @@ struct FrameReader {
                 let rest = unsafe payloadBytes.baseAddress.map { unsafe $0 + payloadCount }
                 let free = unsafe batchBytes.baseAddress.map { unsafe $0 + batchEnd }
                 return unsafe clinux_receive(
-                    descriptor, rest, missing, free, max(0, room - batchEnd), &received)
+                    descriptor,
+                    rest,
+                    missing,
+                    free,
+                    max(0, room - batchEnd),
+                    &received
+                )
             }
         }
         if received.count > 0 || received.truncated != 0 {

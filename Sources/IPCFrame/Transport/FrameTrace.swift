@@ -18,7 +18,8 @@ struct FrameTrace {
         guard !path.isEmpty else { return nil }
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            let text = "ipcframe: cannot write the trace IPCFRAME_TRACE=\(path): "
+            let text =
+                "ipcframe: cannot write the trace IPCFRAME_TRACE=\(path): "
                 + "\(SystemError(call: "open", errno: errno))\n"
             _ = unsafe write(2, text, text.utf8.count)
             return nil

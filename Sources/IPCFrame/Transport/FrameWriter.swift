@@ -66,7 +66,8 @@ struct FrameWriter {
             var skip = written
             for (index, frame) in frames.enumerated() {
                 let header = unsafe UnsafeRawBufferPointer(
-                    rebasing: headerBytes[index * FrameHeader.byteCount..<(index + 1) * FrameHeader.byteCount])
+                    rebasing: headerBytes[index * FrameHeader.byteCount..<(index + 1) * FrameHeader.byteCount]
+                )
                 unsafe Self.append(header, &parts, &skip)
                 // An ArraySlice's storage does not move while `frames` holds it.
                 unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, &parts, &skip) }

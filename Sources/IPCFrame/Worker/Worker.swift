@@ -20,7 +20,9 @@ public enum Worker {
         static let rejected: CInt = 78
     }
 
-    /// Runs the worker. Makes the calling thread the connection's, and never returns.
+    /// Runs the worker.
+    ///
+    /// Makes the calling thread the connection's, and never returns.
     ///
     /// Each call is handled on a thread of its own, where it may block, in C too. The process ends with 0 after the
     /// parent has drained it, with 78 when the parent rejects it, with 76 when the parent breaks the protocol. When
@@ -33,7 +35,8 @@ public enum Worker {
     ///     the parent is told why.
     ///   - handler: answers one call.
     public static func run(
-        name: String, limits: ConnectionLimits = ConnectionLimits(),
+        name: String,
+        limits: ConnectionLimits = ConnectionLimits(),
         initialise: (@Sendable @concurrent () async throws -> Void)? = nil,
         handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
     ) -> Never {
@@ -63,7 +66,8 @@ public enum Worker {
     }
 
     private static func prepare(
-        _ connection: Connection, _ initialise: @escaping @Sendable @concurrent () async throws -> Void
+        _ connection: Connection,
+        _ initialise: @escaping @Sendable @concurrent () async throws -> Void
     ) {
         CallThreads.shared.run {
             do {
@@ -79,7 +83,9 @@ public enum Worker {
         guard let value = unsafe getenv(descriptorVariable), let descriptor = CInt(unsafe String(cString: value)) else {
             stop(
                 "\(name) is a worker and is started by a supervisor: \(descriptorVariable) is not set.\n"
-                    + "Try: ipc-parent run --worker \(CommandLine.arguments.first ?? name) JOB", ExitCode.usage)
+                    + "Try: ipc-parent run --worker \(CommandLine.arguments.first ?? name) JOB",
+                ExitCode.usage
+            )
         }
         // Before anything else: no program that this one starts inherits the protocol.
         let result = clinux_adopt_socket(descriptor)
