@@ -63,7 +63,7 @@ final class PipedProgram: Sendable {
         unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
         var argv: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) }
         unsafe argv.append(nil)
-        defer { for unsafepointer in unsafe argv { unsafe free(pointer) } }
+        defer { unsafe argv.forEach { unsafe free($0) } }
         var pid: pid_t = 0
         // The arrays and structures live until the call returns, which copies what it needs.
         let result = unsafe posix_spawnp(&pid, program, &actions, &attributes, argv, environ)

@@ -131,8 +131,11 @@ final class InputSource: JobInput {
         let (fd, isAtEnd) = state.withLock { ($0.fd, $0.isAtEnd) }
         while true {
             do throws(SystemError) {
-                guard try isAtEnd || readiness.wait(for: fd, POLLIN) else { break }
-                var bytes = isAtEnd ? [] : try File.read(fd, upTo: count)
+                var bytes: [UInt8] = []
+                if !isAtEnd {
+                    guard try readiness.wait(for: fd, POLLIN) else { break }
+                    bytes = try File.read(fd, upTo: count)
+                }
                 if bytes.isEmpty, distrustsEnd() { break }
                 gather(&bytes, upTo: count, from: fd)
                 state.withLock { $0.position += UInt64(bytes.count) }
