@@ -39,7 +39,11 @@ extension JobRunMachine {
         case .stall: giveUp(.stalled, now: now)
         case .grace:
             actions.append(.tell(.terminating))
-            leave(with: verdict ?? Self.hungUp, .terminateWorker, now: now)
+            let hungUp = JobVerdict.protocolViolation(
+                code: "connectionClosed",
+                text: "the worker closed its connection but went on running"
+            )
+            leave(with: verdict ?? hungUp, .terminateWorker, now: now)
         }
     }
 
@@ -124,9 +128,7 @@ extension JobRunMachine {
             actions.append(.hangUp)
         case .cancelling: conclude(with: verdict ?? Self.verdict(of: end), now: now)
         case .leaving:
-            var ended = Self.verdict(of: end)
-            // The connection had ended without a fault: what was wrong is that the process had not.
-            if verdict == nil, case .protocolViolation = end { ended = Self.hungUp }
+            let ended = Self.verdict(of: end)
             if verdict == .succeeded, end != .exited(code: 0), end != .stopped {
                 actions.append(.tell(.workerEndedBadly(ended)))
             }
@@ -220,11 +222,6 @@ extension JobRunMachine {
         let doublings = min(attempt - 1, 20)
         return min(policy.retryDelay * (1 << doublings), policy.longestRetryDelay)
     }
-
-    private static let hungUp = JobVerdict.protocolViolation(
-        code: "connectionClosed",
-        text: "the worker closed its connection but went on running"
-    )
 
     private static func verdict(of end: WorkerEnd) -> JobVerdict {
         switch end {
