@@ -40,7 +40,7 @@ struct IPCBench {
         }
         var configuration = WorkerConfiguration(executable: ownPath, arguments: [BenchWorker.argument])
         configuration.heartbeat = nil
-        let worker = try await WorkerProcess.start(configuration, on: reactor)
+        let worker = try await WorkerProcess.spawn(configuration, on: reactor)
         try await worker.ready()
         let bench = Bench(connection: worker.connection, settings: settings)
         let metrics = try await bench.measure(workload)
