@@ -55,7 +55,6 @@ final class Console: Sendable {
     /// A line that the worker logged, unless it is only for those who look for a fault.
     func log(_ line: LogLine) {
         guard !isQuiet, line.level.rawValue >= LogLevel.info.rawValue else { return }
-        if line.dropped > 0 { notice("\(line.dropped) lines of the worker's log were dropped before the next") }
         if isJSON { return message("log", line.text, level: "\(line.level)") }
         let prefix = line.level.rawValue > LogLevel.notice.rawValue ? "\(line.level): " : ""
         lines([prefix + DisplayText.harmless(line.text)])
