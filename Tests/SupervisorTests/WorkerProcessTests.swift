@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test(arguments: [false, true]) func aWorkerThatClosesItsSocketButLivesIsEnded(isReady: Bool) async throws {
-        let worker = try await worker("\(isReady ? "echo READY >&3;" : "") exec 3>&-; exec sleep 1000") {
+        let worker = try await worker("\(isReady ? "echo READY >&3; sleep 0.5;" : "") exec 3>&-; exec sleep 1000") {
             $0.grace = .milliseconds(200)
         }
         let exit = await worker.waitForExit()
