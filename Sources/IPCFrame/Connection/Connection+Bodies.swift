@@ -178,7 +178,6 @@ extension Connection {
         }
     }
 
-    var initialCredit: Int { Int(machine.limits.initialCredit) }
     var maxChunk: Int { Int(machine.limits.maxChunk) }
 }
 
