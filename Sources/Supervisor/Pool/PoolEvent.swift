@@ -76,7 +76,9 @@ public enum PoolCallEnd: String, Sendable, Equatable {
     case workerLost
     /// It cost too many workers.
     case quarantined
-    /// No worker lived, and none was to be started.
+    /// No worker lived, and none could be started.
+    case notStarted
+    /// No worker lived, and none was to be started for a while.
     case breakerOpen
     /// The pool was stopped.
     case stopped

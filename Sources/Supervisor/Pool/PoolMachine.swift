@@ -79,6 +79,8 @@ package struct PoolMachine: Sendable {
         case workerLost(WorkerExit)
         /// It cost too many workers; the last end, or nil for an identity that is remembered.
         case quarantined(WorkerExit?)
+        /// No worker lives, and none can be started: not in a way that may pass.
+        case notStarted(SpawnError)
         /// No worker lives, and none is started for now.
         case breakerOpen(retryAfter: Duration, lastEnd: PoolWorkerEnd?)
         /// The pool is draining or stopped.

@@ -91,28 +91,31 @@ public struct RecyclePolicy: Sendable, Equatable {
 
 /// How fast workers that end unasked are replaced: exponential back-off with full jitter.
 ///
-/// The n-th pause in a row is a random part of `first` × 2ⁿ⁻¹, at most of `longest`.
+/// A worker was well if it completed a call, or lived for `healthyAfter`. The end of one that was well is followed by a
+/// start at once; the n-th end in a row of one that was not, by a pause: a random part of `first` × 2ⁿ⁻¹, at most of
+/// `longest`.
 public struct RestartPolicy: Sendable, Equatable {
     /// What the first pause is at most.
     public var first = Duration.milliseconds(100)
     /// What any pause is at most.
     public var longest = Duration.seconds(30)
-    /// A worker that lived so long was healthy: its end begins a new row.
+    /// A worker that lived so long was well.
     public var healthyAfter = Duration.seconds(10)
 
     /// The defaults.
     public init() {}
 }
 
-/// When to stop replacing workers: so many unasked ends in so much time open the breaker.
+/// When to stop replacing workers: so many ends of workers that were not well in so much time open the breaker.
 ///
-/// An open breaker starts no workers; those that live go on. After `openFor` one worker is tried: if it does a call, or
-/// lives for ``RestartPolicy/healthyAfter``, the breaker closes; else it opens for twice as long.
+/// An open breaker starts no workers; those that live go on, and where none lives, calls fail at once. After `openFor`
+/// one worker is tried: if it turns out well, the breaker closes; else it opens for twice as long. Ends of workers that
+/// were well do not count, so that a few bad calls among good ones cannot close a pool for everybody.
 public struct BreakerPolicy: Sendable, Equatable {
-    /// So many unasked ends…
-    public var ends = 10
+    /// So many ends…
+    public var ends = 5
     /// …within this time.
-    public var within = Duration.seconds(10)
+    public var within = Duration.seconds(60)
     /// How long it stays open at first.
     public var openFor = Duration.seconds(5)
     /// The longest that it stays open.
