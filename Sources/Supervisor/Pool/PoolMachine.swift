@@ -97,7 +97,104 @@ package struct PoolMachine: Sendable {
         case killWorker(WorkerID, StopCause)
         case finish(CallID, Verdict)
         case tell(PoolEvent)
-        /// Drained or stopped, and every worker has ended; nothing follows.
+        /// Drained or stopped, and every worker has ended; nothing follows but the refusal of further calls.
         case finished
     }
+
+    enum Mode: Sendable, Equatable {
+        case running
+        case draining
+        case stopping
+        case finished
+    }
+
+    enum Timer: Sendable, Hashable {
+        case deadline(CallID)
+        case stall(CallID)
+        case retry(CallID)
+        /// A call that was told to end should have.
+        case overdue(CallID)
+        case age(WorkerID)
+        case healthy(WorkerID)
+        case idle
+        case restart
+        case breaker
+    }
+
+    let policy: PoolPolicy
+    var random: SeededRandom
+    var mode = Mode.running
+    /// The standing workers are kept from the start on.
+    var isStarted = false
+    var actions: [Action] = []
+    var timers = TimerHeap<Timer>()
+    var isIdleTimerSet = false
+
+    /// Calls without a verdict, and those whose attempt still takes up a slot.
+    var calls: [CallID: Call] = [:]
+    var unfinishedCount = 0
+    var runningCount = 0
+    var queue = FairQueue()
+    /// Suspects that wait for a worker of their own; only where workers take several calls.
+    var suspects = FairQueue()
+    var quarantine: Quarantine
+
+    /// Workers that have not exited.
+    var workers: [WorkerID: Worker] = [:]
+    var lastWorker: WorkerID = 0
+    var startingCount = 0
+    var readyCount = 0
+    var ready = ReadyWorkers()
+    /// The worker that takes no more calls until a suspect can have it for itself.
+    var reserved: WorkerID?
+
+    let restartBackoff: RestartBackoff
+    /// Unasked ends of workers that were not well, since one was.
+    var endsInARow = 0
+    var lastBadEnd: (moment: ContinuousMoment, end: PoolWorkerEnd)?
+    var restartPausedUntil: ContinuousMoment?
+    var breaker: CircuitBreaker
+
+    /// A pool without workers.
+    ///
+    /// - Precondition: the figures of the policy make sense together.
+    package init(policy: PoolPolicy, seed: UInt64) {
+        precondition(policy.maximumWorkers >= 1, "a pool has at least one worker")
+        precondition(
+            0...policy.maximumWorkers ~= policy.minimumWorkers,
+            "the minimum of workers is not negative, and not above the maximum"
+        )
+        precondition(policy.warmStandby >= 0, "the standby is not negative")
+        precondition(policy.callsPerWorker >= 1, "a worker does at least one call at a time")
+        precondition(policy.queueLimit >= 0 && policy.laneLimit ?? 0 >= 0, "a queue's limit is not negative")
+        precondition(policy.quarantineAfter >= 1, "a call is quarantined for at least one worker")
+        self.policy = policy
+        random = SeededRandom(seed: seed)
+        quarantine = Quarantine(time: policy.quarantineTime)
+        restartBackoff = RestartBackoff(first: policy.restart.first, longest: policy.restart.longest)
+        breaker = CircuitBreaker(policy: policy.breaker)
+    }
+
+    /// True once ``Action/finished`` has been returned.
+    package var isFinished: Bool { mode == .finished }
+
+    /// When to send `wake` at the latest; nil for never.
+    package var nextWake: ContinuousMoment? { timers.next }
+
+    /// Takes an event in and gives the actions that it calls for.
+    package mutating func handle(_ event: Event, now: ContinuousMoment) -> [Action] {
+        if case .activity(let call) = event {
+            // It comes for every progress: nothing is searched, moved or allocated.
+            calls[call]?.lastActivity = now
+            return []
+        }
+        advance(event, now: now)
+        while let timer = timers.takeDue(at: now) { pass(timer, now: now) }
+        settle(now: now)
+        var result: [Action] = []
+        swap(&result, &actions)
+        return result
+    }
+
+    mutating func tell(_ event: PoolEvent) { actions.append(.tell(event)) }
 }

@@ -112,9 +112,9 @@ public struct RestartPolicy: Sendable, Equatable {
 /// one worker is tried: if it turns out well, the breaker closes; else it opens for twice as long. Ends of workers that
 /// were well do not count, so that a few bad calls among good ones cannot close a pool for everybody.
 public struct BreakerPolicy: Sendable, Equatable {
-    /// So many ends…
+    /// So many ends.
     public var ends = 5
-    /// …within this time.
+    /// Within this time.
     public var within = Duration.seconds(60)
     /// How long it stays open at first.
     public var openFor = Duration.seconds(5)
