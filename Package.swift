@@ -16,12 +16,15 @@ let package = Package(
         .library(name: "IPCFrame", targets: ["IPCFrame"]),
         .library(name: "IPCFrameCodable", targets: ["IPCFrameCodable"]),
         .library(name: "Supervisor", targets: ["Supervisor"]),
+        .library(name: "SupervisorService", targets: ["SupervisorService"]),
         .executable(name: "ipc-parent", targets: ["ipc-parent"]),
         .executable(name: "ipc-child", targets: ["ipc-child"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .target(name: "CLinux", linkerSettings: [.linkedLibrary("dl")]),
@@ -32,6 +35,14 @@ let package = Package(
         .target(
             name: "Supervisor",
             dependencies: ["IPCFrame", "CLinux", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "SupervisorService",
+            dependencies: [
+                "Supervisor", "IPCFrame", .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings
         ),
         .target(name: "Tables", dependencies: ["CSQLite", "CZlib"], swiftSettings: settings),

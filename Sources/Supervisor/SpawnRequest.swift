@@ -86,7 +86,7 @@ package struct SpawnRequest: Sendable {
 }
 
 /// Lends `strings` as a null-terminated array of C strings.
-func withCStrings<Result>(
+package func withCStrings<Result>(
     _ strings: [String],
     _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {

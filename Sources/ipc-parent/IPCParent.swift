@@ -10,7 +10,7 @@ struct IPCParent: ParsableCommand {
         abstract: "Runs heavy work in child processes and explains how each of them ended.",
         // Replaced by the full text when it is asked for: finding out which codec is in force has a price.
         version: Version.placeholder,
-        subcommands: [RunCommand.self, ConformanceCommand.self]
+        subcommands: [RunCommand.self, ChaosCommand.self, ConformanceCommand.self, ChaosWorkerCommand.self]
     )
 
     /// The descriptors that this process was started with.

@@ -15,6 +15,10 @@ public struct CallStatistics: Equatable, Sendable {
     public var chunks: UInt64 = 0
     /// Those of them that were compressed.
     public var chunksCompressed: UInt64 = 0
+    /// PROGRESS frames that came.
+    public var progressReports: UInt64 = 0
+    /// How often the sending of a body waited until the receiver had consumed more.
+    public var creditStalls: UInt64 = 0
 
     mutating func add(_ chunk: Chunk, isSent: Bool) {
         let wire = UInt64(FrameHeader.byteCount + chunk.bytes.count)
@@ -47,7 +51,9 @@ final class StatisticsBox: Sendable {
     /// Hands an event on to whoever listens; what is lost on the way is kept count of, and FINAL is never lost.
     func pass(_ event: CallEvent, to listener: AsyncStream<CallEvent>.Continuation?) {
         switch event {
-        case .progress(let progress): if progress.isFinal { final.withLock { $0 = true } }
+        case .progress(let progress):
+            value.withLock { $0.progressReports += 1 }
+            if progress.isFinal { final.withLock { $0 = true } }
         case .log(let line): if line.dropped > 0 { droppedLines.withLock { $0 += UInt64(line.dropped) } }
         }
         // The oldest makes room for the newest.
@@ -57,4 +63,6 @@ final class StatisticsBox: Sendable {
     func add(_ chunk: Chunk, isSent: Bool) {
         value.withLock { $0.add(chunk, isSent: isSent) }
     }
+
+    func addCreditStall() { value.withLock { $0.creditStalls += 1 } }
 }

@@ -18,6 +18,7 @@ extension Connection {
                     } else {
                         precondition(record.roomWaiter == nil, "a body has one sender")
                         record.roomWaiter = continuation
+                        record.statistics.addCreditStall()
                     }
                 } catch {
                     continuation.resume(returning: .failure(error))

@@ -62,7 +62,8 @@ extension Connection {
             do {
                 if !isAtOnce { try await self.waitForVerdict(id) }
                 if let bytes = body.bytes { try await sender.send(bytes[...]) }
-                while let piece = try await body.next() {
+                let next = body.begin()
+                while let piece = try await next() {
                     if let size = body.size, sender.sent + UInt64(piece.count) > size {
                         throw CallError.source("it gave more than the \(size) bytes that were announced")
                     }

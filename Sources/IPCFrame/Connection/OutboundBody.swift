@@ -9,19 +9,21 @@ public struct OutboundBody: Sendable {
     public let size: UInt64?
     /// The whole body, when it is in memory.
     let bytes: [UInt8]?
+    /// Whether the same body can be sent again, as a retried call needs: bytes and files can, other sources cannot.
+    public let isRepeatable: Bool
+    /// Begins at the beginning, if the body is repeatable.
+    let begin: @Sendable () -> NextPiece
+
     /// Gives the next piece, of any size; nil at the end.
     ///
     /// May block: it runs on a thread of its own.
-    let next: @Sendable @concurrent () async throws -> [UInt8]?
+    typealias NextPiece = @Sendable @concurrent () async throws -> [UInt8]?
 
-    private init(
-        size: UInt64?,
-        bytes: [UInt8]?,
-        next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
-    ) {
+    private init(size: UInt64?, bytes: [UInt8]? = nil, isRepeatable: Bool, begin: @escaping @Sendable () -> NextPiece) {
         self.size = size
         self.bytes = bytes
-        self.next = next
+        self.isRepeatable = isRepeatable
+        self.begin = begin
     }
 
     /// No bytes at all.
@@ -29,7 +31,7 @@ public struct OutboundBody: Sendable {
 
     /// Bytes in memory.
     public static func bytes(_ bytes: [UInt8]) -> OutboundBody {
-        OutboundBody(size: UInt64(bytes.count), bytes: bytes) { nil }
+        OutboundBody(size: UInt64(bytes.count), bytes: bytes, isRepeatable: true) { { nil } }
     }
 
     /// Pieces from wherever they come; `size` in raw bytes, nil when it is not known beforehand.
@@ -37,7 +39,7 @@ public struct OutboundBody: Sendable {
         size: UInt64? = nil,
         _ next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
     ) -> OutboundBody {
-        OutboundBody(size: size, bytes: nil, next: next)
+        OutboundBody(size: size, isRepeatable: false) { next }
     }
 
     /// The elements of an async sequence; it is iterated once.
@@ -58,9 +60,7 @@ public struct OutboundBody: Sendable {
         let result = file.withRawValue { unsafe fstat($0, &status) == 0 ? 0 : -errno }
         try SystemError.check("fstat", result)
         guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError(call: "open", errno: ESPIPE) }
-        let count = UInt64(status.st_size)
-        let source = FileSource(file: file.release(), offset: 0, end: count, isOwner: true)
-        return .pieces(size: count) { try await source.next() }
+        return Self.file(OpenFile(file.release(), isOwner: true), offset: 0, count: UInt64(status.st_size))
     }
 
     private static func openForReading(_ path: String) -> CInt {
@@ -73,8 +73,14 @@ public struct OutboundBody: Sendable {
     /// The descriptor `file` is kept open by the caller until the call is over; the body begins at `offset` and has
     /// `count` raw bytes, which the file must have when they are read.
     public static func file(descriptor file: CInt, offset: UInt64 = 0, count: UInt64) -> OutboundBody {
-        let source = FileSource(file: file, offset: offset, end: offset + count, isOwner: false)
-        return .pieces(size: count) { try await source.next() }
+        Self.file(OpenFile(file, isOwner: false), offset: offset, count: count)
+    }
+
+    private static func file(_ file: OpenFile, offset: UInt64, count: UInt64) -> OutboundBody {
+        OutboundBody(size: count, isRepeatable: true) {
+            let source = FileSource(file: file, offset: offset, end: offset + count)
+            return { try await source.next() }
+        }
     }
 }
 
@@ -93,24 +99,33 @@ private actor SequenceSource<Pieces: AsyncSequence & Sendable> where Pieces.Elem
     }
 }
 
-/// Reads a file piece by piece.
-private actor FileSource {
-    private static let pieceBytes = 256 << 10
-
-    private let file: CInt
-    private var offset: UInt64
-    private let end: UInt64
+/// A descriptor that is closed, if it is ours, when nobody reads it any more.
+private final class OpenFile: Sendable {
+    let descriptor: CInt
     private let isOwner: Bool
 
-    init(file: CInt, offset: UInt64, end: UInt64, isOwner: Bool) {
-        self.file = file
-        self.offset = offset
-        self.end = end
+    init(_ descriptor: CInt, isOwner: Bool) {
+        self.descriptor = descriptor
         self.isOwner = isOwner
     }
 
     deinit {
-        if isOwner { _ = close(file) }
+        if isOwner { _ = close(descriptor) }
+    }
+}
+
+/// Reads a file piece by piece.
+private actor FileSource {
+    private static let pieceBytes = 256 << 10
+
+    private let file: OpenFile
+    private var offset: UInt64
+    private let end: UInt64
+
+    init(file: OpenFile, offset: UInt64, end: UInt64) {
+        self.file = file
+        self.offset = offset
+        self.end = end
     }
 
     func next() throws(SystemError) -> [UInt8]? {
@@ -119,7 +134,7 @@ private actor FileSource {
         var failure: CInt = 0
         // pread fills what it says it has filled.
         let piece = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
-            let result = unsafe pread(file, buffer.baseAddress, wanted, off_t(offset))
+            let result = unsafe pread(file.descriptor, buffer.baseAddress, wanted, off_t(offset))
             count = max(0, result)
             if result < 0 { failure = errno }
         }

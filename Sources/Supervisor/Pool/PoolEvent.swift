@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import IPCFrame
 
 /// Something that happened in a pool.
 ///
@@ -24,6 +25,8 @@ public enum PoolEvent: Sendable, Equatable {
     case breakerClosed
     /// An attempt at a call begins.
     case callStarted(call: UInt64, worker: UInt64, attempt: Int)
+    /// What an attempt has moved, well or not.
+    case callTransferred(call: UInt64, worker: UInt64, CallStatistics)
     /// An attempt failed, and another one follows after so long.
     case callRetried(call: UInt64, attempt: Int, after: Duration)
     /// A call has cost too many workers.
