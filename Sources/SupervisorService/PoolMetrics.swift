@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-public import IPCFrame
 internal import Metrics
 public import Supervisor
 

@@ -3,7 +3,7 @@ public import ServiceLifecycle
 public import Supervisor
 
 /// A pool is a service: it runs until its group shuts down, and then does what it has before it ends.
-extension WorkerPool: @retroactive Service {
+extension WorkerPool: Service {
     /// Starts the minimum of workers; returns when the pool has ended.
     ///
     /// Graceful shutdown drains the pool; cancelling the task stops it.

@@ -21,7 +21,9 @@ extension WorkerPool {
         return try await perform(request) { call in
             let response = try await call.response()
             let bytes = try await Self.collect(response.body, upTo: limit)
-            guard let trailer = response.body.trailer else { preconditionFailure("a body that has ended has its trailer") }
+            guard let trailer = response.body.trailer else {
+                preconditionFailure("a body that has ended has its trailer")
+            }
             return PoolReply(arguments: response.arguments, bytes: bytes, trailer: trailer)
         }
     }

@@ -71,7 +71,10 @@ struct ChaosCommand: ParsableCommand {
     )
     var hang: Rate?
 
-    @Option(help: ArgumentHelp("The worker says that the call failed.", valueName: "rate"), transform: Rate.init(parsing:))
+    @Option(
+        help: ArgumentHelp("The worker says that the call failed.", valueName: "rate"),
+        transform: Rate.init(parsing:)
+    )
     var fail: Rate?
 
     @Option(help: ArgumentHelp("The worker floods its output.", valueName: "rate"), transform: Rate.init(parsing:))
@@ -118,7 +121,9 @@ struct ChaosCommand: ParsableCommand {
     var token: String?
 
     func validate() throws {
-        guard (1...10_000_000).contains(calls) else { throw ValidationError("--calls takes a number from 1 to 10000000.") }
+        guard (1...10_000_000).contains(calls) else {
+            throw ValidationError("--calls takes a number from 1 to 10000000.")
+        }
         guard (1...256).contains(workers) else { throw ValidationError("--workers takes a number from 1 to 256.") }
         guard (0...100).contains(retries) else { throw ValidationError("--retries takes a number from 0 to 100.") }
         guard (0...10_000).contains(killSupervisor) else {

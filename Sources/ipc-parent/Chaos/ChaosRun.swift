@@ -101,7 +101,11 @@ final class ChaosRun: Sendable {
 
     /// False, with a finding, when `body` has not returned in time; it is left to itself then.
     @discardableResult
-    private func within(_ time: Duration, _ finding: String, _ body: @escaping @Sendable () async -> Void) async -> Bool {
+    private func within(
+        _ time: Duration,
+        _ finding: String,
+        _ body: @escaping @Sendable () async -> Void
+    ) async -> Bool {
         let done = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
             let answer = Answer(continuation)
             Task {

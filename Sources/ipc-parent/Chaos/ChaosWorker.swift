@@ -71,7 +71,7 @@ enum ChaosWorker {
             // A real fault: a signal that is only raised waits, in a thread that blocks it.
             unsafe UnsafeMutablePointer<UInt8>(bitPattern: 8)?.pointee = 1
         case .oom: eatMemory()
-        case .garbage: speak(Array("this is not a frame, and was never meant to be one. ".utf8) + [0xFF, 0xFF, 0xFF, 0xFF])
+        case .garbage: speak(Array("this is not a frame, and was never meant to be one. ".utf8) + [0xFF])
         case .half:
             // The first bytes of a DATA frame of 4,096 bytes, and the end.
             speak([0, 16, 0, 0, 8, 0, 0])
