@@ -87,6 +87,9 @@ static void set_credentials(struct start *start) {
         uint32_t only = (uint32_t)group;
         if (syscall(SYS_setgroups, 1, &only) < 0 || syscall(SYS_setresgid, only, only, only) < 0)
             fail(start, CLINUX_STEP_CREDENTIALS);
+    } else if (user >= 0 && user != syscall(SYS_geteuid) && syscall(SYS_setgroups, 0, NULL) < 0) {
+        // Another user must not keep what the parent's supplementary groups may do.
+        fail(start, CLINUX_STEP_CREDENTIALS);
     }
     if (user >= 0 && syscall(SYS_setresuid, (uint32_t)user, (uint32_t)user, (uint32_t)user) < 0)
         fail(start, CLINUX_STEP_CREDENTIALS);
@@ -101,6 +104,8 @@ static int child_main(void *argument) {
     if (start->request->directory && syscall(SYS_chdir, start->request->directory) < 0)
         fail(start, CLINUX_STEP_DIRECTORY);
     set_credentials(start);
+    if (start->request->no_new_privileges && syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        fail(start, CLINUX_STEP_PRIVILEGES);
     // After the change of user, which would clear it; then the check, for a parent that died before.
     if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0) fail(start, CLINUX_STEP_PARENT);
     if (syscall(SYS_getppid) != start->parent) {

@@ -24,7 +24,17 @@ struct ExitClassifier {
     /// Whether allocations fail at the limit, as they do not in a control group.
     var allocationsFail = false
     var peakRSS: UInt64?
+    /// The processor time that was allowed.
+    var cpuLimit: Duration?
+    /// What the process itself used of it, without its children.
+    var ownCPUTime: Duration?
+    /// The signals that the supervisor sent.
+    var signalsSent: [Int] = []
     var standardErrorTail: [UInt8] = []
+
+    // The kernel compares what it counts by its clock's ticks with the limit, and tells what it measured. The two differ,
+    // most of all for short times; SIGXCPU is near enough proof by itself, SIGKILL is not.
+    private static let (measuredAtSIGXCPU, measuredAtSIGKILL) = (0.5, 0.95)
 
     /// A peak of this share of the limit counts as close.
     private static let nearLimitPercent: UInt64 = 80
@@ -48,6 +58,7 @@ struct ExitClassifier {
         case .lost(let why):
             return .unknown(why)
         case .status(let status):
+            if let evidence = cpuEvidence(status) { return .outOfCPUTime(evidence) }
             if isAbnormal(status), let evidence = allocationEvidence() { return .outOfMemory(evidence) }
             switch status {
             case .exited(let code):
@@ -67,6 +78,21 @@ struct ExitClassifier {
         switch status {
         case .exited(let code): code != 0
         case .signalled(let signal, _): [4, 5, 6, 7, 11].contains(signal)
+        }
+    }
+
+    private func cpuEvidence(_ status: WorkerExit.Status) -> CPUEvidence? {
+        guard let cpuLimit, case .signalled(let signal, _) = status, !signalsSent.contains(signal) else { return nil }
+        let evidence = CPUEvidence(used: ownCPUTime, limit: cpuLimit, signal: signal)
+        switch signal {
+        case 24:
+            // Anybody can send a SIGXCPU; but to one that has not used its time yet it is not the kernel's.
+            return ownCPUTime.map { $0 >= cpuLimit * Self.measuredAtSIGXCPU } ?? true ? evidence : nil
+        case 9:
+            let last = (cpuLimit + ResourceLimits.cpuGrace) * Self.measuredAtSIGKILL
+            return ownCPUTime.map { $0 >= last } ?? false ? evidence : nil
+        default:
+            return nil
         }
     }
 

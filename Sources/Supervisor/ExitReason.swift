@@ -8,6 +8,8 @@ public enum ExitReason: Equatable, Sendable {
     case signalled(signal: Int, dumpedCore: Bool)
     /// It used more memory than allowed; there is proof.
     case outOfMemory(MemoryEvidence)
+    /// It used up the processor time that it was allowed; there is proof.
+    case outOfCPUTime(CPUEvidence)
     /// A deadline passed.
     case timedOut(Deadline)
     /// It gave no sign of life, or of progress.
@@ -54,6 +56,16 @@ public enum MemoryEvidence: Equatable, Sendable {
     case ownWords(String, limit: UInt64)
 }
 
+/// What proves that a worker used up its processor time.
+public struct CPUEvidence: Equatable, Sendable {
+    /// What its own process had used, if that could be read.
+    public var used: Duration?
+    /// What it was allowed.
+    public var limit: Duration
+    /// What the kernel ended it with: SIGXCPU at the limit, or SIGKILL some seconds later.
+    public var signal: Int
+}
+
 extension ExitReason: CustomStringConvertible {
     /// What happened, to follow the worker's name: "exited with status 3".
     public var description: String {
@@ -62,6 +74,7 @@ extension ExitReason: CustomStringConvertible {
         case .signalled(let signal, let dumpedCore):
             "was ended by \(SignalName.of(signal))" + (dumpedCore ? " and dumped core" : "")
         case .outOfMemory(let evidence): "ran out of memory: \(evidence)"
+        case .outOfCPUTime(let evidence): "used up its processor time: \(evidence)"
         case .timedOut(.start): "was not ready in time"
         case .timedOut(.total): "did not finish in time"
         case .stalled(.heartbeat): "gave no sign of life"
@@ -89,6 +102,20 @@ extension MemoryEvidence: CustomStringConvertible {
         case .ownWords(let line, let limit):
             "it ended abnormally under a limit of \(mebibytes(limit)), saying \"\(line)\""
         }
+    }
+}
+
+extension CPUEvidence: CustomStringConvertible {
+    /// The proof, with its figures.
+    public var description: String {
+        let allowed = Self.seconds(limit)
+        let figures = used.map { "\(Self.seconds($0)) of \(allowed)" } ?? "its limit is \(allowed)"
+        return "\(figures), and the kernel sent \(SignalName.of(signal))"
+    }
+
+    private static func seconds(_ duration: Duration) -> String {
+        let tenths = Int(duration / .milliseconds(100))
+        return "\(tenths / 10).\(tenths % 10) s"
     }
 }
 

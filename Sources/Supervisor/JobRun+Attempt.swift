@@ -30,6 +30,7 @@ extension JobRun {
             }
             guard let connection = made.withLock({ $0 }) else { preconditionFailure("a worker has its connection") }
             attempt.worker = worker
+            outcome.memoryEnforcement = worker.memoryEnforcement
             attempt.connection = connection
             Task { await self.follow(worker, number) }
             Task { await self.shakeHands(connection, number) }

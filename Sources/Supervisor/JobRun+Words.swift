@@ -11,6 +11,7 @@ extension JobRunMachine.WorkerEnd {
             case .signalled(let signal, let dumpedCore):
                 .killed(signal: Int32(clamping: signal), dumpedCore: dumpedCore)
             case .outOfMemory(let evidence): .outOfMemory(evidence: "\(evidence)")
+            case .outOfCPUTime(let evidence): .outOfCPUTime(evidence: "\(evidence)")
             case .timedOut(.start): .timedOut(.start)
             case .timedOut(.total): .timedOut(.total)
             case .stalled: .timedOut(.heartbeat)

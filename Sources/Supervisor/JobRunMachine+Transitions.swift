@@ -228,6 +228,7 @@ extension JobRunMachine {
         case .exited(let code): .workerExited(code: code)
         case .killed(let signal, let dumpedCore): .workerKilled(signal: signal, dumpedCore: dumpedCore)
         case .outOfMemory(let evidence): .outOfMemory(evidence: evidence)
+        case .outOfCPUTime(let evidence): .outOfCPUTime(evidence: evidence)
         case .timedOut(let deadline): .timedOut(deadline)
         case .protocolViolation(let code, let text): .protocolViolation(code: code, text: text)
         case .stopped: .unknown("the worker was stopped")
@@ -240,7 +241,7 @@ extension JobVerdict {
     /// The worker died or was too slow, or says that it may go better the next time.
     fileprivate var isWorthRetrying: Bool {
         switch self {
-        case .workerExited, .workerKilled, .outOfMemory, .timedOut, .stalled: true
+        case .workerExited, .workerKilled, .outOfMemory, .outOfCPUTime, .timedOut, .stalled: true
         case .failed(let failure): failure.isRetryable
         default: false
         }

@@ -11,6 +11,7 @@ package struct JobRunMachine: Sendable {
         case exited(code: Int32)
         case killed(signal: Int32, dumpedCore: Bool)
         case outOfMemory(evidence: String)
+        case outOfCPUTime(evidence: String)
         case timedOut(JobDeadline)
         case protocolViolation(code: String, text: String)
         /// We stopped it, as we had been told to.

@@ -40,6 +40,9 @@ public struct JobOutcome: Sendable, Equatable {
     /// The worker's largest resident set, in bytes, if it is known.
     public var workerPeakRSS: UInt64?
 
+    /// What held the last worker to its memory limit; nil when none was started.
+    public var memoryEnforcement: MemoryEnforcement?
+
     /// The job's own counts, from its trailer, in its order.
     public var counts: [Count] = []
 

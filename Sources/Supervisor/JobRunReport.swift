@@ -31,6 +31,7 @@ public struct JobReport: Sendable, Equatable {
         object["seconds"] = .seconds(outcome.duration)
         addTraffic(to: &object)
         object["workerPeakRSS"] = outcome.workerPeakRSS.map { .number($0) } ?? .null
+        object["memoryEnforcement"] = outcome.memoryEnforcement.map { .string($0.rawValue) } ?? .null
         var counts = JSONObject()
         for count in outcome.counts { counts[count.name] = .number(count.value) }
         object["counts"] = .object(counts)

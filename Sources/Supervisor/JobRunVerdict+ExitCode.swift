@@ -41,6 +41,7 @@ extension JobVerdict {
         case .workerExited(let code): (1...123).contains(code) ? code : SupervisorExitCode.notSupervised
         case .workerKilled(let signal, _): SupervisorExitCode.signalBase + signal
         case .outOfMemory: SupervisorExitCode.signalBase + 9
+        case .outOfCPUTime: SupervisorExitCode.signalBase + 24
         case .timedOut, .stalled: SupervisorExitCode.timedOut
         case .cancelled(.signal(let signal)): SupervisorExitCode.signalBase + signal
         case .cancelled(.caller): SupervisorExitCode.signalBase + 2

@@ -3,7 +3,7 @@
 extension JobVerdict {
     /// The broad kinds of outcome, as reports name them.
     public enum Outcome: String, Sendable, CaseIterable {
-        case succeeded, failed, timedOut, stalled, cancelled, outOfMemory, signalled
+        case succeeded, failed, timedOut, stalled, cancelled, outOfMemory, outOfCPUTime, signalled
         case `protocol`, notStarted
     }
 
@@ -14,6 +14,7 @@ extension JobVerdict {
         case .failed, .workerExited, .inputFailed, .outputFailed, .unknown: .failed
         case .workerKilled: .signalled
         case .outOfMemory: .outOfMemory
+        case .outOfCPUTime: .outOfCPUTime
         case .timedOut(.heartbeat), .stalled: .stalled
         case .timedOut: .timedOut
         case .cancelled, .resultReaderGone: .cancelled
@@ -30,6 +31,7 @@ extension JobVerdict {
         case .workerExited: "workerExited"
         case .workerKilled: "workerKilled"
         case .outOfMemory: "outOfMemory"
+        case .outOfCPUTime: "outOfCPUTime"
         case .timedOut(let deadline): deadline.rawValue + "Timeout"
         case .stalled: "stalled"
         case .cancelled(.signal(let number)): SignalName.of(Int(number))
@@ -55,6 +57,7 @@ extension JobVerdict {
         case .workerKilled(let signal, let dumpedCore):
             "the worker was killed by \(SignalName.of(Int(signal)))" + (dumpedCore ? " and dumped core" : "")
         case .outOfMemory: "the worker ran out of memory"
+        case .outOfCPUTime(let evidence): "the worker used up its processor time: \(evidence)"
         case .timedOut(.start): "the worker was not ready in time"
         case .timedOut(.heartbeat): "the worker did not answer its heartbeat"
         case .timedOut(.total): "the job did not end in time"

@@ -17,6 +17,9 @@ public enum JobVerdict: Sendable, Equatable {
     /// The worker's memory limit, or the kernel, ended it.
     case outOfMemory(evidence: String)
 
+    /// The worker used up the processor time that it was allowed.
+    case outOfCPUTime(evidence: String)
+
     /// A deadline passed.
     case timedOut(JobDeadline)
 

@@ -40,6 +40,8 @@ extension SpawnError {
             self = error(.notPermitted, "prlimit", "a resource limit cannot be set")
         case CLINUX_STEP_CREDENTIALS:
             self = error(.notPermitted, "setresuid", "the user cannot be changed")
+        case CLINUX_STEP_PRIVILEGES:
+            self = error(.notPermitted, "prctl", "it cannot be kept from gaining privileges")
         case CLINUX_STEP_CGROUP:
             self = error(.notPermitted, "write", "it cannot join its control group")
         case CLINUX_STEP_PARENT:

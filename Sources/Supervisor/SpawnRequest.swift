@@ -26,6 +26,11 @@ package struct SpawnRequest: Sendable {
             ResourceLimit(resource: CInt(RLIMIT_CORE.rawValue), soft: bytes, hard: bytes)
         }
 
+        /// Processor time in whole seconds: SIGXCPU at the first, SIGKILL at the second.
+        package static func processorTime(_ seconds: UInt64, killingAt last: UInt64) -> ResourceLimit {
+            ResourceLimit(resource: CInt(RLIMIT_CPU.rawValue), soft: seconds, hard: last)
+        }
+
         /// The number of open descriptors.
         package static func descriptors(_ count: UInt64) -> ResourceLimit {
             ResourceLimit(resource: CInt(RLIMIT_NOFILE.rawValue), soft: count, hard: count)
@@ -36,13 +41,16 @@ package struct SpawnRequest: Sendable {
     package var program: String
     /// Without the program's own name.
     package var arguments: [String] = []
-    /// Added to the parent's environment, or replacing there.
+    /// What of the parent's environment the child gets.
+    package var inheritedEnvironment = InheritedEnvironment.all
+    /// Added to that, or replacing there.
     package var environment: [String: String] = [:]
     package var workingDirectory: String?
     package var nice = 0
     package var limits: [ResourceLimit] = []
     package var user: UInt32?
     package var group: UInt32?
+    package var noNewPrivileges = false
     /// The `cgroup.procs` to join, already open for writing.
     package var cgroupDescriptor: CInt = -1
 
@@ -52,8 +60,9 @@ package struct SpawnRequest: Sendable {
     func fullEnvironment() -> [String] {
         var additions = environment
         additions["IPCFRAME_FD"] = "3"
-        let inherited = Self.inheritedEnvironment().filter { entry in
-            additions[String(entry.prefix { $0 != "=" })] == nil
+        let inherited = Self.parentEnvironment().filter { entry in
+            let name = String(entry.prefix { $0 != "=" })
+            return additions[name] == nil && inheritedEnvironment.includes(name)
         }
         return inherited + additions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
@@ -73,7 +82,7 @@ package struct SpawnRequest: Sendable {
         return nil
     }
 
-    private static func inheritedEnvironment() -> [String] {
+    private static func parentEnvironment() -> [String] {
         var entries: [String] = []
         // environ is the C library's; like getenv, this must not race with a setenv of the host.
         guard var cursor = unsafe clinux_environment() else { return [] }

@@ -151,7 +151,8 @@ package actor Spawner {
                                 limits: limits.baseAddress,
                                 limit_count: limits.count,
                                 user: request.user.map(Int64.init) ?? -1,
-                                group: request.group.map(Int64.init) ?? -1
+                                group: request.group.map(Int64.init) ?? -1,
+                                no_new_privileges: request.noNewPrivileges ? 1 : 0
                             )
                             return unsafe clinux_spawn(&raw, &result)
                         }

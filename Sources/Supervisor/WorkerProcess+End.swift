@@ -19,6 +19,7 @@ extension WorkerProcess {
         // The order matters. All that the worker sent is read before anything is killed, and nothing is signalled once
         // the leader has been reaped.
         await link.drainInput()
+        let cpuTime = ProcessStat.read(pid: rawPID)?.cpuTime
         let strays = await Reaper.shared.killSession(of: rawPID)
         let (outcome, usage) = takeStatus()
         let lateEnd = await link.peerEnded()
@@ -35,6 +36,9 @@ extension WorkerProcess {
         classifier.allocationsFail = memoryEnforcement == .resourceLimit
         let peak = peak(usage, record)
         classifier.peakRSS = peak
+        classifier.cpuLimit = configuration.limits.cpuSeconds.map { .seconds($0) }
+        classifier.ownCPUTime = cpuTime
+        classifier.signalsSent = signalsSent
         classifier.standardErrorTail = capture.tail.tail
 
         var status: WorkerExit.Status?

@@ -13,11 +13,14 @@ extension WorkerProcess {
     ) -> (SpawnRequest, MemoryEnforcement, MemoryGroup?) {
         var request = SpawnRequest(program: configuration.executable)
         request.arguments = configuration.arguments
+        request.inheritedEnvironment = configuration.inheritedEnvironment
         request.environment = configuration.environment
         request.workingDirectory = configuration.workingDirectory
         request.nice = configuration.nice
         request.user = configuration.user
         request.group = configuration.group
+        request.noNewPrivileges = configuration.noNewPrivileges
+        request.limits = configuration.limits.forTheKernel
         guard let limit = configuration.memoryLimit else { return (request, .none, nil) }
         if let memoryBase = memoryBase() {
             let name = "ipcframe-\(clinux_own_pid())-\(clinux_monotonic_now())"

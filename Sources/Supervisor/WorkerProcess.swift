@@ -16,8 +16,10 @@ public actor WorkerProcess {
     public nonisolated let pid: Int
     /// The last part of the program's path.
     public nonisolated let name: String
+    /// What holds the worker to each thing that was asked of it.
+    public nonisolated let enforcement: WorkerEnforcement
     /// What holds the worker to its memory limit.
-    public nonisolated let memoryEnforcement: MemoryEnforcement
+    public nonisolated var memoryEnforcement: MemoryEnforcement { enforcement.memory }
     /// The thread on which this worker and its connection live.
     public nonisolated let reactor: Reactor
     package nonisolated let link: any WorkerLink
@@ -99,7 +101,7 @@ public actor WorkerProcess {
         pid = Int(parts.pid)
         name = parts.path.split(separator: "/").last.map(String.init) ?? parts.path
         inheritedPeak = parts.inheritedPeak
-        memoryEnforcement = enforcement
+        self.enforcement = WorkerEnforcement(configuration, memory: enforcement)
         memoryGroup = group
         self.reactor = reactor
         self.configuration = configuration

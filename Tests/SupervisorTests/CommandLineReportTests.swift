@@ -23,7 +23,7 @@ struct CommandLineReportTests {
         (.workerExited(code: 0), 125), (.workerExited(code: 1), 1), (.workerExited(code: 123), 123),
         (.workerExited(code: 124), 125), (.workerExited(code: 255), 125),
         (.workerKilled(signal: 11, dumpedCore: true), 139), (.workerKilled(signal: 9, dumpedCore: false), 137),
-        (.outOfMemory(evidence: "oom_kill 1"), 137),
+        (.outOfMemory(evidence: "oom_kill 1"), 137), (.outOfCPUTime(evidence: "2 s of 2 s"), 152),
         (.timedOut(.start), 124), (.timedOut(.heartbeat), 124), (.timedOut(.total), 124), (.stalled, 124),
         (.cancelled(.signal(2)), 130), (.cancelled(.signal(15)), 143), (.cancelled(.signal(1)), 129),
         (.cancelled(.caller("")), 130), (.resultReaderGone, 141),
@@ -59,6 +59,7 @@ struct CommandLineReportTests {
         outcome.traffic.codec = "zlib"
         outcome.traffic.transport = "socket"
         outcome.workerPeakRSS = 30_000_000
+        outcome.memoryEnforcement = .controlGroup
         outcome.counts = [Count("new", 1_500), Count("changed", 2_300)]
         #expect(
             JobReport(outcome).json
@@ -67,7 +68,8 @@ struct CommandLineReportTests {
                 + #""started":"2026-02-28T09:05:00.250Z","finished":"2026-02-28T09:05:01.500Z","seconds":1.250,"#
                 + #""bytesIn":10000000,"bytesOut":18446744073709551615,"wireBytesIn":2500000,"wireBytesOut":3,"#
                 + #""chunks":40,"chunksCompressed":39,"codec":"zlib","transport":"socket","#
-                + #""workerPeakRSS":30000000,"counts":{"new":1500,"changed":2300}}"# + "\n"
+                + #""workerPeakRSS":30000000,"memoryEnforcement":"controlGroup","counts":{"new":1500,"changed":2300}}"#
+                + "\n"
         )
     }
 
@@ -78,7 +80,9 @@ struct CommandLineReportTests {
         outcome.isCommitUnknown = true
         let json = JobReport(outcome).json
         #expect(json.contains(#""workerExitCode":null,"signal":9,"#))
-        #expect(json.contains(#""codec":null,"transport":null,"workerPeakRSS":null,"counts":{}"#))
+        #expect(
+            json.contains(#""codec":null,"transport":null,"workerPeakRSS":null,"memoryEnforcement":null,"counts":{}"#)
+        )
         #expect(json.contains(#""text":"the worker was killed by SIGKILL; committed: unknown"#))
     }
 

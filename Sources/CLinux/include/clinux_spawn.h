@@ -17,6 +17,7 @@ enum clinux_spawn_step {
     CLINUX_STEP_RLIMIT,
     CLINUX_STEP_DIRECTORY,
     CLINUX_STEP_CREDENTIALS,
+    CLINUX_STEP_PRIVILEGES,
     CLINUX_STEP_PARENT,
     CLINUX_STEP_EXEC,
 };
@@ -40,6 +41,7 @@ struct clinux_spawn_request {
     size_t limit_count;
     int64_t user;             // -1: the parent's
     int64_t group;            // -1: the parent's; else the only group
+    int no_new_privileges;    // no program that it runs gives it more rights, ever
 };
 
 struct clinux_spawn_result {

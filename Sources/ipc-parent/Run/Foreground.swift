@@ -78,10 +78,15 @@ struct Foreground {
     private func request(_ input: InputSource, _ output: OutputTarget) throws(JobBodyError) -> JobRequest {
         var worker = WorkerConfiguration(executable: options.worker ?? Self.defaultWorker)
         worker.arguments = options.workerArguments
+        if !options.inheritedVariables.isEmpty { worker.inheritedEnvironment = .only(Set(options.inheritedVariables)) }
         for variable in options.environment { worker.environment[variable.key] = variable.value }
         worker.workingDirectory = options.workingDirectory
         worker.nice = options.nice
+        worker.noNewPrivileges = options.noNewPrivileges
         worker.memoryLimit = options.memoryLimit?.bytes
+        worker.limits.cpuTime = options.cpuLimit.duration
+        worker.limits.openFiles = options.openFiles.map(UInt64.init)
+        worker.limits.coreFileSize = options.coreLimit?.bytes
         worker.startTimeout = options.startTimeout.duration ?? worker.startTimeout
         worker.heartbeat = options.heartbeat.duration
         worker.grace = options.grace

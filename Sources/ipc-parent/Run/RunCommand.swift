@@ -15,8 +15,8 @@ struct RunCommand: ParsableCommand {
 
             Exit codes: 0 done; 1-123 the job's or the worker's own (64 usage, 65 bad data, 66 no input, 73 no output, 75 \
             try again, 77 not allowed, 78 configuration); 124 timeout or stall; 125 the worker could not be supervised; \
-            126 not executable; 127 not found; 128+n killed by signal n (137 also: out of memory, 130: Ctrl-C); 141 \
-            nobody reads the result.
+            126 not executable; 127 not found; 128+n killed by signal n (137 also: out of memory, 152: out of processor \
+            time, 130: Ctrl-C); 141 nobody reads the result.
             """
     )
 

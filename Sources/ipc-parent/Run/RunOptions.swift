@@ -96,6 +96,35 @@ struct RunOptions: ParsableArguments {
     var memoryLimit: ByteSize?
 
     @Option(
+        name: .customLong("cpu-limit"),
+        help: ArgumentHelp(
+            "The most processor time for each process of the worker, in whole seconds (default: as for ipc-parent).",
+            valueName: "time"
+        ),
+        transform: TimeLimit.init(parsing:)
+    )
+    var cpuLimit = TimeLimit.none
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The most open files for each process of the worker (default: as for ipc-parent).",
+            valueName: "n"
+        )
+    )
+    var openFiles: Int?
+
+    @Option(
+        name: .customLong("core-limit"),
+        help: ArgumentHelp(
+            "The largest core file that a crash may leave; 0 for none (default: as for ipc-parent).",
+            valueName: "size"
+        ),
+        transform: ByteSize.init(parsing:)
+    )
+    var coreLimit: ByteSize?
+
+    @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
             "Further attempts after a worker's death, a timeout or a failure that may pass.",
@@ -111,6 +140,19 @@ struct RunOptions: ParsableArguments {
         transform: Assignment.init(parsing:)
     )
     var environment: [Assignment] = []
+
+    @Option(
+        name: .customLong("env-only"),
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Of ipc-parent's variables only this one is passed on; may be repeated (default: all are).",
+            valueName: "name"
+        )
+    )
+    var inheritedVariables: [String] = []
+
+    @Flag(name: .customLong("no-new-privs"), help: "Keeps the worker from gaining rights: sudo and the like fail.")
+    var noNewPrivileges = false
 
     @Option(name: .customLong("cwd"), help: ArgumentHelp("The directory that the worker starts in.", valueName: "dir"))
     var workingDirectory: String?
@@ -148,6 +190,14 @@ struct RunOptions: ParsableArguments {
         }
         guard (0...1_000).contains(retries) else { throw ValidationError("--retries takes a number from 0 to 1000.") }
         guard (-20...19).contains(nice) else { throw ValidationError("--nice takes a number from -20 to 19.") }
+        if let openFiles {
+            guard (16...1 << 30).contains(openFiles) else {
+                throw ValidationError("--open-files takes a number of at least 16; a worker needs some for itself.")
+            }
+        }
+        for name in inheritedVariables where name.isEmpty || name.contains("=") {
+            throw ValidationError("--env-only takes the name of a variable; its value is set with --env.")
+        }
         guard startTimeout.duration != nil else {
             throw ValidationError("--start-timeout cannot be none: a worker that never speaks would never be noticed.")
         }
