@@ -60,7 +60,7 @@ extension JobRunMachine.CallEnd {
             case .digestMismatch:
                 .protocolViolation(code: "digestMismatch", text: "the worker sent a bad result: \(error)")
             case .connection(let end): Self(end)
-            case .argumentsTooLarge: .failed(JobFailure(code: "badArgument", text: "\(error)"))
+            case .methodNameLength, .argumentsTooLarge: .failed(JobFailure(code: "badArgument", text: "\(error)"))
             case .cancelled, .source: .cancelled
             case .stopped, .tooLarge, .tooManyCalls, .draining, .sink:
                 .failed(JobFailure(code: "internal", text: "\(error)"))

@@ -111,6 +111,19 @@ struct ConnectedPair {
         await pair.close()
     }
 
+    @Test(arguments: [0, 1, 256, 257])
+    func aMethodsNameOfAnotherLengthIsAnErrorAndNoTrap(count: Int) async throws {
+        let pair = try await ConnectedPair { call in try await call.respond(Array(call.method.utf8)) }
+        let name = String(repeating: "m", count: count)
+        do throws(CallError) {
+            let response = try await pair.parent.call(name).response()
+            #expect(try await response.body.collect(upTo: 256).count == count)
+        } catch {
+            #expect(error == .methodNameLength(count) && !(1...256).contains(count))
+        }
+        await pair.close()
+    }
+
     @Test func cancellingReachesAHandlerThatBlocksInCAndKeepsTheConnection() async throws {
         let pair = try await ConnectedPair { call in
             guard call.method == "block" else { return try await Self.echo(call) }

@@ -18,6 +18,8 @@ struct CommandLineRunTests {
 
     static let failures: [(script: String, code: Int32, says: String)] = [
         ("$P run", 64, "Missing expected argument '<job>'"),
+        ("$P run ''", 64, "must have 1 to 256 bytes"),
+        ("$P run $(printf %0257d 0) --worker ./missing", 64, "must have 1 to 256 bytes"),
         ("$P run digest extra", 64, "Unexpected argument 'extra'"),
         ("$P run digest --no-such-option", 64, "Unknown option '--no-such-option'"),
         ("$P run digest --timeout 5x", 64, "500ms, 2s, 30m or 1h"),

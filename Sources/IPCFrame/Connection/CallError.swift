@@ -24,6 +24,8 @@ public enum CallError: Error, Equatable, Sendable {
     case tooManyCalls(limit: UInt32)
     /// The peer is draining, or we are: no new calls.
     case draining
+    /// The method's name does not have 1 to 256 bytes; bytes.
+    case methodNameLength(Int)
     /// The arguments take more than 64 KiB; bytes.
     case argumentsTooLarge(Int)
     /// The connection is over, or was not ready.
@@ -48,6 +50,7 @@ extension CallError: CustomStringConvertible {
         case .source(let detail): "the source of the body failed: \(detail)"
         case .tooManyCalls(let limit): "\(limit) calls are open already, the most that this connection allows"
         case .draining: "the connection is draining and takes no more calls"
+        case .methodNameLength(let count): "a method's name has 1 to 256 bytes, not \(count)"
         case .argumentsTooLarge(let count): "the arguments take \(count) bytes; 65536 are allowed: use the body"
         case .connection(let end): "\(end)"
         case .sink(let error): "the body cannot be written out: \(error)"

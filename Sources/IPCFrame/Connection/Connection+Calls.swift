@@ -14,7 +14,7 @@ extension Connection {
         options: CallOptions = CallOptions()
     ) throws(CallError) -> OutgoingCall {
         if let end { throw .connection(end) }
-        precondition((1...256).contains(method.utf8.count), "a method's name has 1 to 256 bytes")
+        guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
         let offer = Offer(
             size: body.size,
             codec: machine.canCompress ? options.codec : .none,
