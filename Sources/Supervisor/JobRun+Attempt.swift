@@ -129,7 +129,8 @@ extension JobRun {
             await events?.value
             keep(trailer)
             request.input?.finish()
-            handle(.completed(exitCode: Int32(clamping: trailer.exitCode ?? 0)), from: number)
+            let exitCode = Int32(clamping: trailer.exitCode ?? 0)
+            handle(.completed(exitCode: exitCode, reason: trailer.reason), from: number)
         } catch let error as JobBodyError {
             handle(error.event, from: number)
             await endCall(events, number)

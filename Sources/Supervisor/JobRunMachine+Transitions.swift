@@ -15,7 +15,7 @@ extension JobRunMachine {
         case .resultLeft:
             hasResultLeft = true
             refuseRetryAfterTrace()
-        case .completed(let exitCode): complete(exitCode: exitCode, now: now)
+        case .completed(let exitCode, let reason): complete(exitCode: exitCode, reason: reason, now: now)
         case .callEnded(let end): endCall(end, now: now)
         case .resultPlaced: if state == .placing { leave(with: .succeeded, .stopWorker, now: now) }
         case .resultNotPlaced(let text):
@@ -79,7 +79,7 @@ extension JobRunMachine {
         deadlines.set(.stall, after: policy.stallTimeout, now: now)
     }
 
-    private mutating func complete(exitCode: Int32, now: ContinuousMoment) {
+    private mutating func complete(exitCode: Int32, reason: String?, now: ContinuousMoment) {
         switch state {
         case .calling: break
         case .cancelling:
@@ -94,7 +94,8 @@ extension JobRunMachine {
             actions.append(.placeResult)
         } else {
             // The result is whole, but its maker says that it failed: nothing may appear under the target's name.
-            let failure = JobFailure(code: "exitCode", exitCode: exitCode, text: "the job ended with code \(exitCode)")
+            let text = reason ?? "the job ended with code \(exitCode)"
+            let failure = JobFailure(code: "exitCode", exitCode: exitCode, text: text)
             leave(with: .failed(failure), .stopWorker, now: now)
         }
     }

@@ -42,8 +42,8 @@ package struct JobRunMachine: Sendable {
         case progress(isFinal: Bool)
         /// A byte of the result has gone where it cannot be taken back.
         case resultLeft
-        /// The call ended well and its whole result has been taken.
-        case completed(exitCode: Int32)
+        /// The call ended with END and its whole result has been taken; the reason goes with an exit code but 0.
+        case completed(exitCode: Int32, reason: String? = nil)
         case callEnded(CallEnd)
         case resultPlaced
         case resultNotPlaced(String)

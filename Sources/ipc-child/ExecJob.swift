@@ -28,8 +28,7 @@ enum ExecJob {
         let status = child.waitForEnd()
         child.waitForErrorOutput()
         if let failure = feeder.failure { throw failure }
-        try judge(status, program)
-        call.trailer = Trailer(exitCode: 0)
+        call.trailer = trailer(status, program)
     }
 
     private static func relayOutput(_ child: PipedProgram, _ call: IncomingCall) async throws {
@@ -54,17 +53,13 @@ enum ExecJob {
         child.endErrorOutput()
     }
 
-    private static func judge(_ status: PipedProgram.Status, _ program: String) throws {
+    /// Not an error, even if the program failed: an error would overtake what it had printed.
+    private static func trailer(_ status: PipedProgram.Status, _ program: String) -> Trailer {
         switch status {
-        case .exited(0): return
-        case .exited(let code):
-            throw CallFailure(.failed, exitCode: UInt16(code), reason: "'\(program)' exited with \(code)")
+        case .exited(0): Trailer(exitCode: 0)
+        case .exited(let code): Trailer(exitCode: UInt32(code), reason: "'\(program)' exited with \(code)")
         case .signalled(let signal):
-            throw CallFailure(
-                .failed,
-                exitCode: UInt16(128 + signal),
-                reason: "'\(program)' was ended by signal \(signal)"
-            )
+            Trailer(exitCode: UInt32(128 + signal), reason: "'\(program)' was ended by signal \(signal)")
         }
     }
 

@@ -68,6 +68,18 @@ struct JobRunMachineTests {
         )
     }
 
+    @Test("A code of its own comes with the job's own reason")
+    func ownReason() {
+        var run = RunAtBench()
+        run.reachCall()
+        let failure = JobFailure(code: "exitCode", exitCode: 3, text: "'sort' exited with 3")
+        #expect(run.send(.completed(exitCode: 3, reason: "'sort' exited with 3")) == [.stopWorker])
+        #expect(
+            run.send(.workerGone(.exited(code: 0)))
+                == [.discardResult, .finish(.failed(failure), commitUnknown: false)]
+        )
+    }
+
     @Test("A dead worker is told by its own end, once all that it sent has been heard")
     func death() {
         var run = RunAtBench()

@@ -34,6 +34,19 @@ public struct Trailer: Equatable, Sendable {
         self.exitCode = exitCode
     }
 
+    /// The end of a call whose work failed though its body is whole: the exit code, not 0, and why, for a person.
+    public init(exitCode: UInt32, reason: String) {
+        self.init(values: [Argument(Self.reasonKey, reason)], exitCode: exitCode)
+    }
+
+    private static let reasonKey = "reason"
+
+    /// Why the work failed, if ``exitCode`` says that it did and the answerer says why.
+    public var reason: String? {
+        guard let exitCode, exitCode != 0 else { return nil }
+        return values.last { $0.key == Self.reasonKey }.map { String(decoding: $0.value, as: UTF8.self) }
+    }
+
     /// Reads the TLVs to the payload's end; tags that do not belong to a frame of `type` are ignored.
     init(_ payload: inout PayloadReader, in type: FrameType) throws(ProtocolViolation) {
         self.init()
