@@ -100,7 +100,10 @@ extension Connection {
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
-        record.inbound.put(.chunk(chunk))
+        guard !record.inbound.put(.chunk(chunk)) else { return }
+        let detail = "the chunks that wait take far more memory than the bytes that they carry"
+        record.inbound.fail(.corruptBody(detail), dropping: true)
+        stopBody(id, code: .corruptChunk, reason: detail)
     }
 
     private func deliver(_ id: UInt64, _ end: End) {

@@ -4,7 +4,8 @@ internal import Synchronization
 /// What has come of one body and was not fetched yet: the reactor puts it in, the body's reader takes it out.
 ///
 /// The reader takes without a hop to the reactor, and sleeps only when there is nothing. What waits here is bounded by
-/// the credit that the body was given.
+/// the credit that the body was given: credit counts raw bytes, so small stored chunks are joined, and what cannot be
+/// joined may not take up much more than it carries.
 final class InboundQueue: Sendable {
     /// What the application fetches of a body.
     enum Item: Sendable {
@@ -14,13 +15,25 @@ final class InboundQueue: Sendable {
 
     private typealias Waiter = CheckedContinuation<Result<Item, CallError>, Never>
 
+    /// Stored chunks up to here are joined with small ones before them.
+    private static let smallChunk = 4 << 10
+    private static let joinedBytes = 64 << 10
+    /// What a chunk that waits takes beside its payload, about: its place in the queue and its array.
+    private static let overhead = 128
+    /// Bytes that all that waits may take beyond twice its raw bytes (PROTOCOL.md §8).
+    private static let wasteLimit = 1 << 20
+
     private struct State {
         var items: [Item?] = []
         var head = 0
+        /// Small stored chunks that came last, as one that may still grow; behind all items.
+        var tail: (bytes: [UInt8], isFlush: Bool)?
+        var waste = 0
         var failure: CallError?
         var waiter: Waiter?
 
         mutating func popFirst() -> Item? {
+            if head == items.count { closeTail() }
             guard head < items.count else { return nil }
             // The place is emptied: a chunk that was taken is not kept in memory.
             defer { head += 1 }
@@ -28,8 +41,54 @@ final class InboundQueue: Sendable {
                 items.removeFirst(head)
                 head = 0
             }
-            return items[head].take()
+            let item = items[head].take()
+            if let item { waste -= InboundQueue.waste(item) }
+            return item
         }
+
+        mutating func append(_ item: Item) {
+            if case .chunk(let chunk) = item, !chunk.isCompressed, chunk.rawCount <= smallChunk {
+                join(chunk)
+                return
+            }
+            closeTail()
+            push(item)
+        }
+
+        /// A flush of a part is a flush of the whole: all of it is here, and is answered at its end.
+        private mutating func join(_ chunk: Chunk) {
+            if let tail, tail.bytes.count + chunk.rawCount > joinedBytes { closeTail() }
+            if tail == nil { tail = ([], false) }
+            tail?.bytes.append(contentsOf: chunk.bytes)
+            if chunk.isFlush { tail?.isFlush = true }
+        }
+
+        private mutating func closeTail() {
+            guard let (bytes, isFlush) = tail else { return }
+            tail = nil
+            push(.chunk(Chunk(stored: bytes[...], isFlush: isFlush)))
+        }
+
+        private mutating func push(_ item: Item) {
+            if head == items.count {
+                items.removeAll(keepingCapacity: true)
+                head = 0
+            }
+            items.append(item)
+            waste += InboundQueue.waste(item)
+        }
+
+        mutating func removeAll() {
+            items = []
+            head = 0
+            tail = nil
+            waste = 0
+        }
+    }
+
+    private static func waste(_ item: Item) -> Int {
+        guard case .chunk(let chunk) = item else { return 0 }
+        return max(0, chunk.bytes.count + overhead - 2 * chunk.rawCount)
     }
 
     private let state = Mutex(State())
@@ -58,18 +117,17 @@ final class InboundQueue: Sendable {
         }.get()
     }
 
-    func put(_ item: Item) {
-        let waiter = state.withLock { state -> Waiter? in
-            guard state.failure == nil else { return nil }
-            if let waiter = state.waiter.take() { return waiter }
-            if state.head == state.items.count {
-                state.items.removeAll(keepingCapacity: true)
-                state.head = 0
-            }
-            state.items.append(item)
-            return nil
+    /// False when the chunks that wait take far more memory than they carry: the body should be given up.
+    @discardableResult
+    func put(_ item: Item) -> Bool {
+        let (waiter, isBearable) = state.withLock { state -> (Waiter?, Bool) in
+            guard state.failure == nil else { return (nil, true) }
+            if let waiter = state.waiter.take() { return (waiter, true) }
+            state.append(item)
+            return (nil, state.waste <= Self.wasteLimit)
         }
         waiter?.resume(returning: .success(item))
+        return isBearable
     }
 
     /// Nothing more will come.
@@ -82,10 +140,7 @@ final class InboundQueue: Sendable {
         let (waiter, failure) = state.withLock { state in
             let failure = state.failure ?? error
             state.failure = failure
-            if dropping {
-                state.items = []
-                state.head = 0
-            }
+            if dropping { state.removeAll() }
             return (state.waiter.take(), failure)
         }
         waiter?.resume(returning: .failure(failure))

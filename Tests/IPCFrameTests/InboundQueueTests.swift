@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import Testing
+
+@testable import IPCFrame
+
+@Suite struct InboundQueueTests {
+    /// One byte, compressed as small as zlib goes.
+    static let tinyPayload: [UInt8] = [1, 0, 0, 0] + [0x78, 0x01, 0x4B, 0x04, 0x00, 0x00, 0x62, 0x00, 0x62]
+
+    private func chunk(_ byte: UInt8) -> InboundQueue.Item { .chunk(Chunk(stored: [byte])) }
+
+    /// Too large to be joined with others.
+    private func large(_ byte: UInt8) -> InboundQueue.Item {
+        .chunk(Chunk(stored: [UInt8](repeating: byte, count: 5_000)[...]))
+    }
+
+    private func bytes(_ item: InboundQueue.Item?) -> [UInt8]? {
+        if case .chunk(let chunk) = item { Array(chunk.bytes) } else { nil }
+    }
+
+    @Test func itemsComeOutInTheirOrder() async throws {
+        let queue = InboundQueue()
+        for round in 0..<3 {
+            for byte in 0..<UInt8(200) { queue.put(large(byte)) }
+            for byte in 0..<UInt8(200) {
+                let item = byte % 2 == 0 ? try queue.takeNow() : try await queue.take()
+                #expect(bytes(item)?.first == byte, "round \(round)")
+            }
+            let isEmpty = try queue.takeNow().map { _ in false } ?? true
+            #expect(isEmpty)
+        }
+    }
+
+    @Test func whatHasComeSurvivesTheEndOfTheConnectionAndNotACancel() async throws {
+        let ended = InboundQueue()
+        ended.put(chunk(1))
+        ended.fail(.connection(.peerVanished(duringFrame: false)), dropping: false)
+        #expect(bytes(try await ended.take()) == [1])
+        await #expect(throws: CallError.connection(.peerVanished(duringFrame: false))) { try await ended.take() }
+
+        let cancelled = InboundQueue()
+        cancelled.put(chunk(1))
+        cancelled.fail(.cancelled, dropping: true)
+        cancelled.fail(.draining, dropping: true)
+        cancelled.put(chunk(2))
+        #expect(throws: CallError.cancelled) { try cancelled.takeNow() }
+    }
+
+    @Test func aSleepingReaderIsWokenByAnItemAndByAFailure() async throws {
+        let queue = InboundQueue()
+        async let first = queue.take()
+        queue.put(chunk(5))
+        #expect(bytes(try await first) == [5])
+        let second = Task { try await queue.take() }
+        queue.fail(.cancelled, dropping: true)
+        await #expect(throws: CallError.cancelled) { try await second.value }
+    }
+
+    private func drain(_ queue: InboundQueue) throws -> [Chunk] {
+        var chunks: [Chunk] = []
+        while case .chunk(let chunk)? = try queue.takeNow() { chunks.append(chunk) }
+        return chunks
+    }
+
+    @Test("Small stored chunks that wait are joined, and lose neither a byte nor a flush")
+    func joins() throws {
+        let queue = InboundQueue()
+        let count = 1_000_000
+        for index in 0..<count {
+            let byte = UInt8(truncatingIfNeeded: index)
+            #expect(queue.put(.chunk(Chunk(stored: [byte], isFlush: index == 999_000))))
+        }
+        let chunks = try drain(queue)
+        #expect(chunks.count < 20)
+        #expect(chunks.map(\.isFlush).last == true && chunks.filter(\.isFlush).count == 1)
+        let bytes = chunks.flatMap(\.bytes)
+        #expect(bytes == (0..<count).map { UInt8(truncatingIfNeeded: $0) })
+    }
+
+    @Test func chunksOfEveryKindKeepTheirOrder() throws {
+        let queue = InboundQueue()
+        let large = [UInt8](repeating: 3, count: 100_000)
+        #expect(queue.put(.chunk(Chunk(stored: [1]))))
+        #expect(queue.put(.chunk(Chunk(compressed: Self.tinyPayload[...], rawCount: 1))))
+        #expect(queue.put(.chunk(Chunk(stored: [2]))))
+        #expect(queue.put(.chunk(Chunk(stored: [], isFlush: true))))
+        #expect(queue.put(.chunk(Chunk(stored: large[...]))))
+        #expect(queue.put(.chunk(Chunk(stored: [4]))))
+        #expect(queue.put(.end(End(total: 100_004, digestKind: .none, digest: 0, trailer: Trailer()))))
+        let chunks = try drain(queue)  // and the end
+        #expect(chunks.map { Array($0.bytes) } == [[1], Self.tinyPayload, [2], large, [4]])
+        #expect(chunks.map(\.isFlush) == [false, false, true, false, false])
+    }
+
+    @Test("Tiny compressed chunks, and payloads far larger than what they carry, are not kept without end")
+    func waste() {
+        for payload in [Self.tinyPayload, [UInt8](repeating: 0, count: 260_000)] {
+            let queue = InboundQueue()
+            var bytes = 0
+            while queue.put(.chunk(Chunk(compressed: payload[...], rawCount: 1))) {
+                bytes += payload.count
+                guard bytes < 4 << 20 else { break }
+            }
+            #expect(bytes < 2 << 20)
+        }
+    }
+
+    @Test("A window full of small chunks that compress is kept, and what was taken no longer counts")
+    func bearable() throws {
+        let queue = InboundQueue()
+        let payload = [UInt8](repeating: 0, count: 20)
+        for _ in 0..<3 {
+            for _ in 0..<(4 << 20) / 100 {
+                #expect(queue.put(.chunk(Chunk(compressed: payload[...], rawCount: 100))))
+            }
+            #expect(try drain(queue).count == (4 << 20) / 100)
+        }
+    }
+
+    @Test("A peer that floods a call with tiny chunks loses the call and not the connection")
+    func flood() async throws {
+        var fds: [CInt] = [-1, -1]
+        let result = unsafe clinux_socketpair(&fds)
+        try #require(result == 0)
+        let parent = Connection(adopting: OwnedDescriptor(adopting: fds[0]), role: .parent)
+        let child = BareChild(socket: fds[1])
+        defer { close(fds[1]) }
+        parent.start()
+        var hello: [UInt8] = []
+        Hello(minVersion: 1, maxVersion: 1, capabilities: Capabilities()).encode(into: &hello)
+        child.send([OutboundFrame(.hello, payload: hello[...]), OutboundFrame(.ready, payload: [])])
+        _ = try await parent.handshake()
+
+        let call = try await parent.call("x")
+        var head: [UInt8] = []
+        ResponseHead(offer: Offer(size: nil, codec: .zlib, digest: .none), arguments: []).encode(into: &head)
+        child.send([OutboundFrame(.response, stream: 1, payload: head[...])])
+        let body = try await call.response().body
+        let tiny = OutboundFrame(.data, flags: .compressed, stream: 1, payload: Self.tinyPayload[...])
+        async let first = body.nextPiece()
+        _ = child.receive { $0.last?.0.type == .accept }
+        child.send([tiny])
+        #expect(try await first?.bytes == [0x61])
+        child.send([OutboundFrame](repeating: tiny, count: 20_000))
+        #expect(child.receive { $0.last?.0.type == .stop }.last?.0.type == .stop)
+        await #expect {
+            _ = try await body.nextPiece()
+        } throws: { error in
+            if case CallError.corruptBody = error { true } else { false }
+        }
+        #expect(await parent.openCalls == 1, "the connection is there, and waits for the call's last frame")
+        await parent.abort()
+    }
+}
