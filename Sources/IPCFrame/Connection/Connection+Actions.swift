@@ -35,7 +35,7 @@ extension Connection {
             ProcessUsage.current.fill(&trailer)
             machine.bye(trailer)
         case .shutdownWrite: isShutdownWanted = true
-        case .close(let reason): finish(reason)
+        case .close(let reason): close(reason)
         }
     }
 

@@ -34,7 +34,7 @@ extension Connection {
 
     private func readFrames(limit: Int) {
         var count = 0
-        while end == nil, registration != nil, count < limit {
+        while end == nil, registration != nil, !isReadingOver, count < limit {
             count += 1
             switch reader.next(from: descriptor, admit: { machine.admit($0) }) {
             case .frame(let header, let payload):
@@ -43,6 +43,7 @@ extension Connection {
                 obey()
             case .wouldBlock: return
             case .endOfFile(let duringFrame):
+                isReadingOver = true
                 machine.receiveEndOfFile(duringFrame: duringFrame)
                 return
             case .rejected: return
@@ -82,9 +83,10 @@ extension Connection {
 
     private func updateInterest() {
         guard let registration else { return }
-        let wantsWrite = !writer.isEmpty && !isWritingOver
-        guard wantsWrite != isWriteArmed else { return }
-        isWriteArmed = wantsWrite
-        reactor.modify(registration, wantsWrite ? [.read, .write] : .read)
+        var wanted: Reactor.Interest = isReadingOver ? [] : .read
+        if !writer.isEmpty, !isWritingOver { wanted.insert(.write) }
+        guard wanted != interest else { return }
+        interest = wanted
+        reactor.modify(registration, wanted)
     }
 }

@@ -24,7 +24,9 @@ public actor Connection {
 
     private(set) var descriptor: CInt
     var registration: Reactor.Registration?
-    var isWriteArmed = false
+    var interest: Reactor.Interest = .read
+    /// The end of the file has come: the socket would be ready for reading for ever.
+    var isReadingOver = false
     var isReadingLater = false
     var isShutdownWanted = false
     var isWritingOver = false
@@ -33,6 +35,8 @@ public actor Connection {
 
     var calls: [UInt64: CallRecord] = [:]
     var end: ConnectionEnd?
+    /// The end that waits for the last bytes, BYE among them, to be written.
+    var unwrittenEnd: ConnectionEnd?
     private var endWaiters: [CheckedContinuation<ConnectionEnd, Never>] = []
     var peer: PeerDescription?
     private var handshakeWaiters: [CheckedContinuation<Result<PeerDescription, ConnectionEnd>, Never>] = []
@@ -151,6 +155,7 @@ public actor Connection {
 
     /// Gives up the connection at once.
     public func abort() {
+        if let unwrittenEnd { return finish(unwrittenEnd) }
         machine.abort()
         obey()
     }
@@ -179,6 +184,7 @@ public actor Connection {
             while let action = machine.nextAction() { perform(action) }
             if end == nil { flushOutput() }
         } while hasMoreToDo()
+        if let unwrittenEnd, writer.isEmpty || isWritingOver { finish(unwrittenEnd) }
     }
 
     private func hasMoreToDo() -> Bool {
@@ -216,6 +222,15 @@ public actor Connection {
         pingWaiters.removeAll { $0.0 <= value }
     }
 
+    /// Ends the connection; an orderly one when the peer has been sent all of BYE.
+    func close(_ reason: ConnectionEnd) {
+        if reason == .orderly, !writer.isEmpty, !isWritingOver {
+            unwrittenEnd = reason
+        } else {
+            finish(reason)
+        }
+    }
+
     /// Closes the socket and tells everybody.
     func finish(_ reason: ConnectionEnd) {
         guard end == nil else { return }
@@ -225,7 +240,7 @@ public actor Connection {
         registration = nil
         if let handshakeTimer { reactor.cancel(handshakeTimer) }
         handshakeTimer = nil
-        _ = close(descriptor)
+        _ = Glibc.close(descriptor)
         descriptor = -1
         trace?.end()
         trace = nil
@@ -246,7 +261,7 @@ public actor Connection {
     }
 
     deinit {
-        if descriptor >= 0 { _ = close(descriptor) }
+        if descriptor >= 0 { _ = Glibc.close(descriptor) }
         trace?.end()
     }
 }
