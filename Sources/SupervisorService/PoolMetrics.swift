@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import IPCFrame
 internal import Metrics
 public import Supervisor
 
@@ -88,6 +89,7 @@ extension PoolWorkerEnd {
             case .exited: "exited"
             case .signalled: "signalled"
             case .outOfMemory: "outOfMemory"
+            case .outOfCPUTime: "outOfCPUTime"
             case .timedOut: "timedOut"
             case .stalled: "stalled"
             case .cancelled: "cancelled"

@@ -108,7 +108,8 @@ extension ExitReason {
     var isOrdinary: Bool {
         switch self {
         case .recycled, .parentShutdown: true
-        case .exited, .signalled, .outOfMemory, .timedOut, .stalled, .cancelled, .protocolViolation, .handshakeFailed,
+        case .exited, .signalled, .outOfMemory, .outOfCPUTime, .timedOut, .stalled, .cancelled, .protocolViolation,
+            .handshakeFailed,
             .unknown:
             false
         }

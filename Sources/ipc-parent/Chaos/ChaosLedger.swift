@@ -98,6 +98,7 @@ extension ExitReason {
     fileprivate var withoutFigures: String {
         switch self {
         case .outOfMemory: "ran out of memory"
+        case .outOfCPUTime: "used up its processor time"
         case .protocolViolation: "broke the protocol"
         default: description
         }
