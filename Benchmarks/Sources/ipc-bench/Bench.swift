@@ -15,6 +15,7 @@ struct Bench: Sendable {
         case .roundTrips: try await roundTrips()
         case .largeRoundTrips: try await largeRoundTrips()
         case .stream: try await stream()
+        case .poolDispatch, .poolScaling, .poolFairness, .poolMany: []
         }
     }
 

@@ -10,6 +10,10 @@ enum BenchWorker {
             switch call.method {
             case "echo": try await call.respond(try await call.body.collect(upTo: .max))
             case "check": try await check(call)
+            case "spin":
+                let goal = ContinuousClock.now + .microseconds(Int(call["us"] ?? "") ?? 0)
+                while ContinuousClock.now < goal {}
+                try await call.respond([])
             default: throw Worker.unknownMethod(call.method)
             }
         }

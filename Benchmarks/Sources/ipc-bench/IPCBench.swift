@@ -9,19 +9,22 @@ import Synchronization
 ///     ipc-bench WORKLOAD [KEY=VALUE ...]
 ///
 /// Workloads: `ping-under-load` (total, codec, data), `W1` (n, warm), `W2` (rounds, warm, repeat, data), `W3` (total,
-/// msg). Keys of all: `codec=none|zlib`, `digest=none|crc32`. Unknown keys are ignored. Its worker is itself.
+/// msg); over a pool: `pool-dispatch` (n), `pool-scaling` (n), `pool-fairness` (n), `pool-many` (workers, idle). Keys
+/// of those without one: `codec=none|zlib`, `digest=none|crc32`. Unknown keys are ignored. Its worker is itself.
 @main
 struct IPCBench {
     static func main() {
         let arguments = CommandLine.arguments
         if arguments.count == 2, arguments[1] == BenchWorker.argument { BenchWorker.run() }
         guard arguments.count >= 2, !arguments[1].hasPrefix("-") else {
-            print("usage: ipc-bench ping-under-load|W1|W2|W3 [KEY=VALUE ...]")
+            print("usage: ipc-bench WORKLOAD [KEY=VALUE ...]; see IPCBench.swift")
             exit(64)
         }
         let settings = Settings(arguments.dropFirst(2))
         let reactor = Reactor(name: "ipc-bench")
-        Task(executorPreference: reactor) {
+        // A pool is called from anywhere, as a server does.
+        let isOverPool = Workload(rawValue: arguments[1])?.isOverPool ?? false
+        Task(executorPreference: isOverPool ? nil : reactor) {
             let line: String
             do {
                 line = try await measure(arguments[1], settings, on: reactor)
@@ -39,6 +42,10 @@ struct IPCBench {
             return "{\"ok\":false,\"skip\":true,\"error\":\"there is no workload '\(JSONText.escaped(name))' here\"}"
         }
         var configuration = WorkerConfiguration(executable: ownPath, arguments: [BenchWorker.argument])
+        if workload.isOverPool {
+            let metrics = try await PoolBench(worker: configuration, settings: settings).measure(workload)
+            return line(name, metrics, nil)
+        }
         configuration.heartbeat = nil
         let worker = try await WorkerProcess.spawn(configuration, on: reactor)
         try await worker.ready()
@@ -46,9 +53,13 @@ struct IPCBench {
         let metrics = try await bench.measure(workload)
         await worker.stop()
         let exit = await worker.waitForExit()
+        return line(name, [("codec_zlib", settings["codec"] == "zlib" ? 1 : 0)] + metrics, exit.peakRSS)
+    }
+
+    private static func line(_ name: String, _ metrics: Bench.Metrics, _ childPeak: UInt64?) -> String {
         let own = Double(Memory.peak) / 1_048_576
-        let childs = Double(exit.peakRSS ?? 0) / 1_048_576
-        return "{\"ok\":true,\"workload\":\"\(name)\",\"codec\":\"\(settings["codec"] ?? "none")\",\"metrics\":{"
+        let childs = Double(childPeak ?? 0) / 1_048_576
+        return "{\"ok\":true,\"workload\":\"\(name)\",\"metrics\":{"
             + metrics.map { "\"\($0.0)\":\(JSONText.number($0.1))" }.joined(separator: ",")
             + "},\"rss_parent_mib\":\(JSONText.number(own)),\"rss_child_mib\":\(JSONText.number(childs))}"
     }
@@ -67,6 +78,18 @@ enum Workload: String {
     case roundTrips = "W1"
     case largeRoundTrips = "W2"
     case stream = "W3"
+    case poolDispatch = "pool-dispatch"
+    case poolScaling = "pool-scaling"
+    case poolFairness = "pool-fairness"
+    case poolMany = "pool-many"
+
+    /// Whether it starts its workers itself.
+    var isOverPool: Bool {
+        switch self {
+        case .poolDispatch, .poolScaling, .poolFairness, .poolMany: true
+        case .pingUnderLoad, .roundTrips, .largeRoundTrips, .stream: false
+        }
+    }
 }
 
 /// KEY=VALUE arguments.
