@@ -9,9 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -209,76 +207,6 @@ int clinux_process_open(pid_t pid) {
 
 int clinux_signal_process(int pidfd, int signal) {
     return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
-}
-
-/// Whether a living process belongs to a session.
-static int is_living_member(int proc, const char *name, pid_t session) {
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "%s/stat", name);
-    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t count = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (count <= 0) return 0;
-    text[count] = 0;
-    char *end = strrchr(text, ')');  // the name before it may hold anything
-    char state;
-    int parent, group, owner;
-    if (!end || sscanf(end + 1, " %c %d %d %d", &state, &parent, &group, &owner) != 4) return 0;
-    return owner == session && state != 'Z' && state != 'X';
-}
-
-struct directory_entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
-
-/// One pass over /proc. Returns how many members were found, the leader not counted.
-static int sweep(int proc, pid_t leader) {
-    _Alignas(struct directory_entry) char buffer[16 * 1024];
-    int found = 0;
-    if (lseek(proc, 0, SEEK_SET) < 0) return -errno;
-    for (;;) {
-        long count = syscall(SYS_getdents64, proc, buffer, sizeof buffer);
-        if (count < 0) return -errno;
-        if (count == 0) return found;
-        for (long at = 0; at < count;) {
-            struct directory_entry *entry = (struct directory_entry *)(buffer + at);
-            at += entry->length;
-            pid_t pid = (pid_t)atoi(entry->name);
-            // getsid first: it costs a hundredth of a look into /proc. Zombies have a session, too.
-            if (pid <= 1 || pid == leader || getsid(pid) != leader) continue;
-            if (!is_living_member(proc, entry->name, leader)) continue;
-            // The number may have passed to a stranger meanwhile: pin it, look again, and only then signal.
-            int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-            if (pidfd < 0) continue;
-            if (is_living_member(proc, entry->name, leader)) {
-                found++;
-                clinux_signal_process(pidfd, SIGKILL);
-            }
-            close(pidfd);
-        }
-    }
-}
-
-int clinux_kill_session(pid_t leader) {
-    int result = clinux_signal_group(leader, SIGKILL);
-    if (result < 0 && result != -ESRCH) return result;
-    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0) return -errno;
-    // A member may have forked while it was looked for. Those that were killed need a moment to go, too.
-    int total = 0;
-    for (int pass = 0; pass < 8; pass++) {
-        int found = sweep(proc, leader);
-        if (found <= 0) break;
-        total += found;
-        sched_yield();
-    }
-    close(proc);
-    return total;
 }
 
 int clinux_output_pipe(int *reader, int *writer) {

@@ -9,6 +9,9 @@ struct MemoryGroup: Sendable {
     /// Its directory.
     let path: String
 
+    // As a shell's redirection opens files. The kernel makes none here, but a folder that stands in for it does.
+    private static let writing = O_WRONLY | O_CREAT | O_CLOEXEC
+
     /// Where this process may make groups; looked up once.
     static let systemBase = delegatedBase()
 
@@ -60,7 +63,7 @@ struct MemoryGroup: Sendable {
 
     /// The file through which a process joins.
     func openMembership() -> OwnedDescriptor? {
-        let descriptor = unsafe open(path + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path + "/cgroup.procs", Self.writing, 0o600)
         return descriptor < 0 ? nil : OwnedDescriptor(adopting: descriptor)
     }
 
@@ -71,6 +74,13 @@ struct MemoryGroup: Sendable {
             if words.count == 2, words[0] == "oom_kill" { return UInt64(words[1]) ?? 0 }
         }
         return 0
+    }
+
+    /// The processes in it.
+    var members: [Int32] {
+        (Self.contents(of: path + "/cgroup.procs") ?? "").split(separator: "\n").compactMap { Int32($0) }.filter {
+            $0 > 1
+        }
     }
 
     /// The most that the group used; nil before Linux 5.19.
@@ -89,7 +99,7 @@ struct MemoryGroup: Sendable {
     }
 
     private func write(_ text: String, to file: String) -> Bool {
-        let descriptor = unsafe open(path + "/" + file, O_WRONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path + "/" + file, Self.writing, 0o600)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         return unsafe Glibc.write(descriptor, text, text.utf8.count) == text.utf8.count

@@ -12,6 +12,9 @@ struct ProcessStat: Equatable, Sendable {
     /// When it started, in clock ticks since the system did: together with the number this names one process for good.
     var start: UInt64
 
+    /// Neither a zombie nor about to be none.
+    var isAlive: Bool { state != "Z" && state != "X" }
+
     /// Reads it; nil when there is no such process.
     static func read(pid: Int32) -> ProcessStat? {
         ProcFile.text("/proc/\(pid)/stat").flatMap { ProcessStat(parsing: $0) }

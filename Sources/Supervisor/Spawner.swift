@@ -48,7 +48,10 @@ package actor Spawner {
     /// The one spawner of the process.
     package static let shared = Spawner()
 
-    private let thread: Reactor
+    let thread: Reactor
+    /// Those that have not been reaped yet; kept only where orphans are told from them.
+    var workers: Set<Int32> = []
+    var isWatchingOrphans = false
 
     private init() {
         thread = Reactor(name: "ipcframe-spawn")
@@ -105,6 +108,7 @@ package actor Spawner {
         _ = consume outputEnd
         _ = consume socketEnd
         guard error == 0 else { throw SpawnError(request, path: path, step: result.step, errno: -error) }
+        began(result.pid)
         return SpawnedChild(
             pid: result.pid,
             pidfd: OwnedDescriptor(adopting: result.pidfd),

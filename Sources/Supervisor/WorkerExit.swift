@@ -44,7 +44,7 @@ public struct WorkerExit: Error, Equatable, Sendable {
     public var standardErrorBytes: UInt64
     /// The signals that the supervisor sent, in order.
     public var signalsSent: [Int]
-    /// How many processes of its session were left behind outside its group, and were killed.
+    /// How many processes outside its group were left behind, in its session or out of it, and were killed.
     public var straysKilled: Int
     /// Circumstances that help to understand the end, a sentence each.
     public var notes: [String]
@@ -66,6 +66,11 @@ extension WorkerExit: CustomStringConvertible {
         var parts = ["worker '\(worker)' (pid \(pid)) \(reason), after \(time)"]
         if case .signalled(let signal, _) = status, signalsSent.contains(signal) {
             parts.append("its supervisor sent the \(SignalName.of(signal))")
+        }
+        if straysKilled > 0 {
+            parts.append(
+                "\(straysKilled == 1 ? "a process" : "\(straysKilled) processes") of its own had to be killed, too"
+            )
         }
         if let peakRSS { parts.append("peak memory \(mebibytes(peakRSS))") }
         parts += notes

@@ -19,12 +19,14 @@ extension WorkerProcess {
         // The order matters. All that the worker sent is read before anything is killed, and nothing is signalled once
         // the leader has been reaped.
         await link.drainInput()
-        let cpuTime = ProcessStat.read(pid: rawPID)?.cpuTime
-        let strays = await Reaper.shared.killSession(of: rawPID)
+        let aftermath = await Reaper.shared.endKin(of: rawPID, seen: kin)
         let (outcome, usage) = takeStatus()
+        let orphans = Subreaper.isActive ? await Spawner.shared.ended(rawPID, counted: aftermath.others) : 0
         let lateEnd = await link.peerEnded()
-        let record: Reaper.GroupRecord? =
-            if let memoryGroup { await Reaper.shared.finish(memoryGroup) } else { nil }
+        var record: Reaper.GroupRecord?
+        if let memoryGroup {
+            record = await Reaper.shared.finish(memoryGroup, of: rawPID, counted: aftermath.others)
+        }
         await closeOutput()
 
         var classifier = ExitClassifier(outcome: outcome)
@@ -37,7 +39,7 @@ extension WorkerProcess {
         let peak = peak(usage, record)
         classifier.peakRSS = peak
         classifier.cpuLimit = configuration.limits.cpuSeconds.map { .seconds($0) }
-        classifier.ownCPUTime = cpuTime
+        classifier.ownCPUTime = aftermath.cpuTime
         classifier.signalsSent = signalsSent
         classifier.standardErrorTail = capture.tail.tail
 
@@ -56,7 +58,7 @@ extension WorkerProcess {
                 standardErrorTail: capture.tail.tail,
                 standardErrorBytes: capture.tail.total,
                 signalsSent: signalsSent,
-                straysKilled: strays,
+                straysKilled: aftermath.sessionStrays + aftermath.others.count + orphans + (record?.strays ?? 0),
                 notes: notes
             )
         )

@@ -42,6 +42,7 @@ extension WorkerProcess {
             hasEnded = true
             unwatch()
             if let pidfd = pidfd.take() { await Reaper.shared.abandon(rawPID, pidfd) }
+            if Subreaper.isActive { _ = await Spawner.shared.ended(rawPID, counted: []) }
             await link.abort()
             throw SpawnError(
                 .system,

@@ -26,6 +26,8 @@ extension WorkerProcess {
                 : .handshakeFailed("it closed its connection before it was ready, but did not exit")
         }
         if sequence.isStopping { startDeadline = nil }
+        // What a signal changes can be seen only before it.
+        if action != nil { look() }
         switch action {
         case nil:
             break
@@ -44,6 +46,13 @@ extension WorkerProcess {
             configuration.standardError?("\(name) (pid \(pid)): \(note)")
         }
         reschedule()
+    }
+
+    /// Looks at whom the worker has started.
+    private func look() {
+        if let stat = ProcessStat.read(pid: rawPID) {
+            kin.formUnion(ProcessTree.descendants(of: ProcessIdentity(pid: rawPID, start: stat.start)))
+        }
     }
 
     private func signalGroup(_ signal: CInt) {

@@ -49,6 +49,8 @@ public actor WorkerProcess {
     var flushWaiter: CheckedContinuation<Void, Never>?
 
     // Evidence.
+    /// What descended from the worker when it was last looked at.
+    var kin: Set<ProcessIdentity> = []
     var isReady = false
     var stopCause: StopCause?
     var linkEnd: LinkEnd?

@@ -30,8 +30,6 @@ struct Cell: Sendable, CustomTestStringConvertible {
     var output = ""
     /// Files that are there afterwards and were not before, by name.
     var leaves = ""
-    /// A process that has left its session is out of reach; ours are not.
-    var mayLeaveProcesses = false
     /// The most resident memory that any process may have used.
     var memory: UInt64?
 
@@ -135,7 +133,7 @@ enum FailureMatrix {
         }
         expect("files left", seen.all("file").joined(separator: " "), cell.leaves)
         expect("workers that were not waited for", seen.all("unreaped").joined(separator: " "), "")
-        if !cell.mayLeaveProcesses { expect("processes left", seen.all("process").joined(separator: "; "), "") }
+        expect("processes left", seen.all("process").joined(separator: "; "), "")
         let memory = try #require(seen.all("memory").first.flatMap { UInt64($0) }, "\(seen)")
         if let limit = cell.memory, memory > limit { faults.append("\(memory) bytes of memory were used") }
         #expect(faults == [], "\(seen)")

@@ -144,3 +144,10 @@ final class Scratch {
         return full
     }
 }
+
+/// A request for a program that does nothing for long.
+var sleeper: SpawnRequest {
+    var request = SpawnRequest(program: "/bin/sleep")
+    request.arguments = ["1000"]
+    return request
+}

@@ -6,4 +6,5 @@
 #include "clinux_socket.h"
 #include "clinux_spawn.h"
 #include "clinux_isal.h"
+#include "clinux_kin.h"
 #endif

@@ -26,7 +26,8 @@ public enum Worker {
     ///
     /// Each call is handled on a thread of its own, where it may block, in C too. The process ends with 0 after the
     /// parent has drained it, with 78 when the parent rejects it, with 76 when the parent breaks the protocol. When
-    /// the parent vanishes, running calls are cancelled, and after a second the whole process group is killed.
+    /// the parent vanishes, running calls are cancelled, and after a second at the most the whole session is killed; as it
+    /// is on SIGTERM, which the kernel sends when the parent is killed, unless the program has a handler of its own.
     ///
     /// - Parameters:
     ///   - name: who this is, for the parent's logs.
@@ -41,6 +42,8 @@ public enum Worker {
         handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
     ) -> Never {
         let socket = takeSocket(name: name)
+        // Also what the kernel sends when the supervisor is gone, which then cannot end the session any more.
+        clinux_end_session_on_sigterm()
         clinux_keep_memory()
         let reactor = Reactor(name: name)
         var configuration = ConnectionConfiguration(name: name)
@@ -109,15 +112,10 @@ public enum Worker {
             CallThreads.shared.run {
                 let myself = 1
                 for _ in 0..<100 where CallThreads.shared.running > myself { usleep(10_000) }
-                killOwnGroup()
+                clinux_end_own_session()
+                exit(ExitCode.vanishedParent)
             }
         }
-    }
-
-    /// The parent is gone: nobody else ends what this worker has started.
-    private static func killOwnGroup() {
-        if getpgrp() == getpid() { kill(0, SIGKILL) }
-        exit(ExitCode.vanishedParent)
     }
 
     private static func stop(_ message: String, _ code: CInt) -> Never {

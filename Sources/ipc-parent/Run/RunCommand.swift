@@ -2,6 +2,7 @@
 import ArgumentParser
 internal import CLinux
 internal import Glibc
+internal import Supervisor
 
 /// `ipc-parent run`: one job in the foreground, without a daemon.
 struct RunCommand: ParsableCommand {
@@ -24,6 +25,8 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         clinux_keep_memory()
+        // Its workers are this process's only children. Without this, what leaves a worker's session is out of reach.
+        _ = try? Subreaper.become()
         let code = Foreground(options: options, standard: IPCParent.standard).run()
         // Not exit(3): threads that write for others may still run, and nothing waits in a buffer of the C library's.
         _exit(code)
