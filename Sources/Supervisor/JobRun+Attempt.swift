@@ -88,12 +88,22 @@ extension JobRun {
             attempt.earlyStop = action
             return
         }
+        let cause = slowness ?? .finished
         Task {
             switch action {
-            case .killWorker: await worker.kill(StopCause.finished)
-            case .terminateWorker: await worker.terminate(StopCause.finished)
+            case .killWorker: await worker.kill(cause)
+            case .terminateWorker: await worker.terminate(cause)
             default: await worker.stop(StopCause.finished)
             }
+        }
+    }
+
+    /// Why a worker whose call was cancelled in vain is ended: then what it does instead is kept as evidence.
+    private var slowness: StopCause? {
+        switch coming {
+        case .stalled: .stalled(.progress)
+        case .timedOut(.total): .timedOut(.total)
+        default: nil
         }
     }
 

@@ -61,6 +61,9 @@ public actor JobRun {
     /// Ends the job early: in order, or at once if `force` is true.
     public func cancel(_ reason: JobCancellation, force: Bool = false) { handle(.cancel(reason, force: force)) }
 
+    /// The end that the run is coming to, once it is known.
+    var coming: JobVerdict? { machine.verdict }
+
     /// What has moved so far, in the present attempt.
     public var traffic: JobTraffic { currentTraffic() }
 

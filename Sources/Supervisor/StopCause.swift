@@ -21,6 +21,14 @@ public enum StopCause: Equatable, Sendable {
     /// The supervisor itself ends.
     case parentShutdown
 
+    /// Whether the question is what the worker does instead of what it should.
+    var isSlowness: Bool {
+        switch self {
+        case .stalled, .timedOut: true
+        default: false
+        }
+    }
+
     /// The reason that is reported whatever the process's own status is.
     var imposedReason: ExitReason? {
         switch self {

@@ -46,6 +46,8 @@ public struct WorkerExit: Error, Equatable, Sendable {
     public var signalsSent: [Int]
     /// How many processes outside its group were left behind, in its session or out of it, and were killed.
     public var straysKilled: Int
+    /// What it was doing when it was ended for being too slow, or silent; nil for other ends.
+    public var stallEvidence: StallEvidence?
     /// Circumstances that help to understand the end, a sentence each.
     public var notes: [String]
 
@@ -67,6 +69,7 @@ extension WorkerExit: CustomStringConvertible {
         if case .signalled(let signal, _) = status, signalsSent.contains(signal) {
             parts.append("its supervisor sent the \(SignalName.of(signal))")
         }
+        if let stallEvidence { parts.append("\(stallEvidence)") }
         if straysKilled > 0 {
             parts.append(
                 "\(straysKilled == 1 ? "a process" : "\(straysKilled) processes") of its own had to be killed, too"

@@ -59,6 +59,7 @@ extension WorkerProcess {
                 standardErrorBytes: capture.tail.total,
                 signalsSent: signalsSent,
                 straysKilled: aftermath.sessionStrays + aftermath.others.count + orphans + (record?.strays ?? 0),
+                stallEvidence: stallEvidence,
                 notes: notes
             )
         )

@@ -48,10 +48,13 @@ extension WorkerProcess {
         reschedule()
     }
 
-    /// Looks at whom the worker has started.
+    /// Looks at whom the worker has started, and, if it was too slow, at what it does.
     private func look() {
         if let stat = ProcessStat.read(pid: rawPID) {
             kin.formUnion(ProcessTree.descendants(of: ProcessIdentity(pid: rawPID, start: stat.start)))
+        }
+        if stallEvidence == nil, sequence.isTerminating, stopCause?.isSlowness == true {
+            stallEvidence = StallEvidence.read(pid: rawPID)
         }
     }
 

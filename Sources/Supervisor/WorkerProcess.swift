@@ -51,6 +51,7 @@ public actor WorkerProcess {
     // Evidence.
     /// What descended from the worker when it was last looked at.
     var kin: Set<ProcessIdentity> = []
+    var stallEvidence: StallEvidence?
     var isReady = false
     var stopCause: StopCause?
     var linkEnd: LinkEnd?

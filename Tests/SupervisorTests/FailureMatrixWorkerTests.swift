@@ -69,13 +69,15 @@ struct FailureMatrixWorkerTests {
     ]
 
     static let silences: [Cell] = [
-        .hostile("stop | --heartbeat 1s", 124, "stalled", "heartbeatTimeout", "did not answer its heartbeat"),
+        .hostile("stop | --heartbeat 1s", 124, "stalled", "heartbeatTimeout", "did not answer its heartbeat")
+            .with { $0.evidence = "it was stopped by a signal" },
         .hostile("half-frame live | --heartbeat 1s --output result", 124, "stalled", "heartbeatTimeout", "heartbeat"),
         .hostile("never-read | --heartbeat 1s", 124, "stalled", "heartbeatTimeout", "heartbeat"),
         .hostile("ping-flood | --heartbeat 1s", 124, "stalled", "heartbeatTimeout", "heartbeat")
             .with { $0.memory = 96 << 20 },
         .hostile("never-answer | --timeout 1s --grace 300ms", 124, "timedOut", "totalTimeout", "did not end in time"),
-        .hostile("never-answer | --stall-timeout 1s --grace 300ms", 124, "stalled", "stalled", "neither progress nor"),
+        .hostile("never-answer | --stall-timeout 1s --grace 300ms", 124, "stalled", "stalled", "neither progress nor")
+            .with { $0.evidence = "it slept in " },
         .hostile("ignore-sigterm | --timeout 1s --grace 300ms", 124, "timedOut", "totalTimeout", "is terminated")
             .with { $0.facts = ["report signal 9"] },
         .hostile("cancel gladly | --timeout 2s", 124, "timedOut", "totalTimeout", "cancelled in order")

@@ -14,6 +14,9 @@ int clinux_become_subreaper(void);
 /// Takes the status of a child, if it has ended. Returns 1, or 0 while it lives.
 int clinux_reap_orphan(pid_t pid);
 
+/// The name of a system call of this machine in which a program may hang; null for others.
+const char *clinux_system_call_name(long number);
+
 /// For a worker, which leads its session: makes SIGTERM end the whole session, not just this process.
 ///
 /// Without effect where SIGTERM is ignored or handled already.
