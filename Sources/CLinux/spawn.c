@@ -200,11 +200,6 @@ int clinux_signal_group(pid_t leader, int signal) {
     return kill(-leader, signal) < 0 ? -errno : 0;
 }
 
-int clinux_process_open(pid_t pid) {
-    long fd = syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -errno : (int)fd;
-}
-
 int clinux_signal_process(int pidfd, int signal) {
     return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }

@@ -10,6 +10,7 @@ extension Spawner {
     /// Returns how many there were outside the worker's session, without those that have been `counted` before.
     func ended(_ worker: Int32, counted: Set<Int32>) -> Int {
         workers.remove(worker)
+        Keeper.ended(worker)
         guard Subreaper.isActive else { return 0 }
         var seen = counted
         // What an orphan leaves behind comes to us when it ends, hence again and again; what hangs in the kernel stays.
@@ -37,6 +38,7 @@ extension Spawner {
 
     /// A worker has been spawned.
     func began(_ worker: Int32) {
+        Keeper.began(worker)
         guard Subreaper.isActive else { return }
         workers.insert(worker)
         guard !isWatchingOrphans else { return }

@@ -6,5 +6,6 @@
 #include "clinux_socket.h"
 #include "clinux_spawn.h"
 #include "clinux_isal.h"
+#include "clinux_keeper.h"
 #include "clinux_kin.h"
 #endif

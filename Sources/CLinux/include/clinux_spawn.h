@@ -86,9 +86,6 @@ int clinux_signal_group(pid_t leader, int signal);
 /// Signals the one process behind a pidfd.
 int clinux_signal_process(int pidfd, int signal);
 
-/// A pidfd of a process that lives, close-on-exec; the caller knows by other means that the number is still its own.
-int clinux_process_open(pid_t pid);
-
 /// SIGKILL to the leader's group and to every other process of its session, until none is found. Returns the number
 /// of those outside the group. Only while the leader is an unreaped child. Reads /proc: not for a reactor's thread.
 int clinux_kill_session(pid_t leader);

@@ -136,6 +136,7 @@ struct ChaosCommand: ParsableCommand {
     }
 
     func run() throws {
+        try? Keeper.start()
         let seed = seed ?? .random(in: 0..<1_000_000)
         let ownToken = token ?? "\(getpid())"
         var leftovers = ChaosLeftovers(token: ownToken)

@@ -155,7 +155,7 @@ private final class ProcessHandles: Sendable {
     func hear(_ event: PoolEvent) {
         switch event {
         case .workerSpawned(let worker, let pid):
-            let pidfd = clinux_process_open(pid_t(pid))
+            let pidfd = clinux_open_process(pid_t(pid))
             if pidfd >= 0 { handles.withLock { $0[worker] = Handle(pidfd) } }
         case .workerEnded(let worker, _): handles.withLock { $0[worker] = nil }
         default: break

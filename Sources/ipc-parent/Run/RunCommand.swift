@@ -25,6 +25,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         clinux_keep_memory()
+        try? Keeper.start()
         // Its workers are this process's only children. Without this, what leaves a worker's session is out of reach.
         _ = try? Subreaper.become()
         let code = Foreground(options: options, standard: IPCParent.standard).run()
