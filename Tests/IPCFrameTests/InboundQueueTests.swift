@@ -67,13 +67,13 @@ import Testing
     @Test("Small stored chunks that wait are joined, and lose neither a byte nor a flush")
     func joins() throws {
         let queue = InboundQueue()
-        let count = 1_000_000
-        for index in 0..<count {
-            let byte = UInt8(truncatingIfNeeded: index)
-            #expect(queue.put(.chunk(Chunk(stored: [byte], isFlush: index == 999_000))))
+        let count = 200_000
+        let isBearable = (0..<count).allSatisfy { index in
+            queue.put(.chunk(Chunk(stored: [UInt8(truncatingIfNeeded: index)], isFlush: index == 199_000)))
         }
+        #expect(isBearable)
         let chunks = try drain(queue)
-        #expect(chunks.count < 20)
+        #expect(chunks.count < 5)
         #expect(chunks.map(\.isFlush).last == true && chunks.filter(\.isFlush).count == 1)
         let bytes = chunks.flatMap(\.bytes)
         #expect(bytes == (0..<count).map { UInt8(truncatingIfNeeded: $0) })
@@ -112,9 +112,10 @@ import Testing
         let queue = InboundQueue()
         let payload = [UInt8](repeating: 0, count: 20)
         for _ in 0..<3 {
-            for _ in 0..<(4 << 20) / 100 {
-                #expect(queue.put(.chunk(Chunk(compressed: payload[...], rawCount: 100))))
+            let isBearable = (0..<(4 << 20) / 100).allSatisfy { _ in
+                queue.put(.chunk(Chunk(compressed: payload[...], rawCount: 100)))
             }
+            #expect(isBearable)
             #expect(try drain(queue).count == (4 << 20) / 100)
         }
     }
@@ -134,16 +135,15 @@ import Testing
         _ = try await parent.handshake()
 
         let call = try await parent.call("x")
+        // Small enough to be sent at once: it comes, whether or not anybody reads.
+        let offer = Offer(size: 65_536, codec: .zlib, digest: .none)
         var head: [UInt8] = []
-        ResponseHead(offer: Offer(size: nil, codec: .zlib, digest: .none), arguments: []).encode(into: &head)
-        child.send([OutboundFrame(.response, stream: 1, payload: head[...])])
-        let body = try await call.response().body
+        ResponseHead(offer: offer, arguments: []).encode(into: &head)
         let tiny = OutboundFrame(.data, flags: .compressed, stream: 1, payload: Self.tinyPayload[...])
-        async let first = body.nextPiece()
-        _ = child.receive { $0.last?.0.type == .accept }
-        child.send([tiny])
-        #expect(try await first?.bytes == [0x61])
-        child.send([OutboundFrame](repeating: tiny, count: 20_000))
+        child.send(
+            [OutboundFrame(.response, stream: 1, payload: head[...])] + [OutboundFrame](repeating: tiny, count: 10_000)
+        )
+        let body = try await call.response().body
         #expect(child.receive { $0.last?.0.type == .stop }.last?.0.type == .stop)
         await #expect {
             _ = try await body.nextPiece()
