@@ -151,7 +151,7 @@ private final class Gate: Sendable {
         let gate = try Gate()
         let pair = try await ConnectedPair { call in
             let writer = call.respond()
-            try await writer.write([UInt8](repeating: 1, count: Self.pieceBytes))
+            try await writer.write([UInt8](repeating: 1, count: Self.pieceBytes + 1))
             gate.pass()
         }
         let call = try await pair.parent.call("x")

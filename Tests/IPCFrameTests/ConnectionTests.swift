@@ -166,6 +166,31 @@ struct ConnectedPair {
         await pair.close()
     }
 
+    @Test("A flush waits also when the bytes before it fill whole chunks", arguments: [1, 2])
+    func aFlushBehindWholeChunks(chunks: Int) async throws {
+        let flushed = Mutex(0)
+        let pair = try await ConnectedPair { call in
+            let writer = call.respond(codec: BodyCodec.none)
+            for _ in 0..<chunks { try await writer.write([UInt8](repeating: 7, count: 256 << 10)) }
+            // Long enough for the reader to take all that it can.
+            usleep(50_000)
+            try await writer.flush()
+            flushed.withLock { $0 += 1 }
+            try await writer.flush()
+        }
+        let response = try await pair.parent.call("x").response()
+        var (taken, last) = (0, false)
+        while let piece = try await response.body.nextPiece() {
+            taken += piece.bytes.count
+            last = piece.isFlush && !piece.bytes.isEmpty
+            // The reader holds the piece: it may still be making it durable.
+            _ = try await pair.parent.ping()
+            #expect(flushed.withLock { $0 } == 0)
+        }
+        #expect(taken == chunks * 256 << 10 && last && flushed.withLock { $0 } == 1)
+        await pair.close()
+    }
+
     @Test func progressAndLogArriveInOrder() async throws {
         let pair = try await ConnectedPair { call in
             call.progress(Progress(completed: 1, total: 2, unit: "rows"))

@@ -30,7 +30,7 @@ final class BodySender: Sendable {
     /// Raw bytes sent so far.
     var sent: UInt64 { state.withLock { $0.sent } }
 
-    /// Sends all of `bytes`, waiting for credit as often as needed.
+    /// Sends all of `bytes`, waiting for credit as often as needed; a flush needs at least one.
     ///
     /// Returns when the last of them are queued.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
@@ -48,8 +48,6 @@ final class BodySender: Sendable {
                 state.sent += UInt64(count)
             }
         }
-        // Takes no credit, so it does not wait for any.
-        if bytes.isEmpty, flush { connection.send(Chunk(stored: [], isFlush: true), on: id) }
     }
 
     private func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool) -> Chunk {

@@ -12,6 +12,26 @@ public final class BodyWriter: Sendable {
         var buffer: [UInt8] = []
         var written: UInt64 = 0
         var isFinished = false
+
+        /// Keeps the end of what is there, a whole chunk at most, and gives out the chunks before it.
+        ///
+        /// Never all: a flush must ride on bytes. Of one that comes behind them the answer could not be told from the
+        /// CREDIT for those bytes, which may be on its way before they are durable.
+        mutating func take(_ bytes: [UInt8], maxChunk: Int) -> [ArraySlice<UInt8>] {
+            guard !bytes.isEmpty else { return [] }
+            var ready: [ArraySlice<UInt8>] = []
+            if buffer.count == maxChunk {
+                ready.append(buffer[...])
+                buffer = []
+            }
+            if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
+            guard buffer.count > maxChunk else { return ready }
+            let all = buffer
+            let whole = (all.count - 1) / maxChunk * maxChunk
+            ready.append(all[..<whole])
+            buffer = Array(all[whole...])
+            return ready
+        }
     }
 
     private let connection: Connection
@@ -31,26 +51,16 @@ public final class BodyWriter: Sendable {
     /// Raw bytes written so far.
     public var written: UInt64 { state.withLock { $0.written } }
 
-    /// Sends `bytes`, or keeps them until a chunk is full.
+    /// Sends `bytes`, or keeps them until more than a chunk is there.
     ///
     /// Waits for the receiver's credit as often as needed.
     public func write(_ bytes: [UInt8]) async throws(CallError) {
-        let ready = state.withLock { state -> ArraySlice<UInt8>? in
+        let ready = state.withLock { state in
             precondition(!state.isFinished, "the body is finished")
             state.written += UInt64(bytes.count)
-            var all = bytes
-            if !state.buffer.isEmpty || bytes.count < maxChunk {
-                state.buffer.append(contentsOf: bytes)
-                guard state.buffer.count >= maxChunk else { return nil }
-                all = state.buffer
-            }
-            // Whole chunks go; what is left over waits for more.
-            let whole = all.count - all.count % maxChunk
-            state.buffer = Array(all[whole...])
-            return all[..<whole]
+            return state.take(bytes, maxChunk: maxChunk)
         }
-        guard let ready else { return }
-        try await start().send(ready)
+        for slice in ready { try await start().send(slice) }
     }
 
     /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as it
@@ -65,7 +75,8 @@ public final class BodyWriter: Sendable {
             defer { state.buffer = [] }
             return state.buffer
         }
-        try await sender.send(rest[...], flush: true)
+        // Without a byte since the last flush there is nothing to ask for.
+        if !rest.isEmpty { try await sender.send(rest[...], flush: true) }
         try await connection.waitUntilConsumed(id, count: sender.sent)
     }
 
