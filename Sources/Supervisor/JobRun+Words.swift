@@ -62,7 +62,7 @@ extension JobRunMachine.CallEnd {
             case .connection(let end): Self(end)
             case .methodNameLength, .argumentsTooLarge: .failed(JobFailure(code: "badArgument", text: "\(error)"))
             case .cancelled, .source: .cancelled
-            case .stopped, .tooLarge, .tooManyCalls, .draining, .sink:
+            case .stopped, .tooLarge, .tooManyCalls, .draining, .notReady, .sink:
                 .failed(JobFailure(code: "internal", text: "\(error)"))
             }
     }

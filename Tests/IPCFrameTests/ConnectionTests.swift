@@ -124,6 +124,18 @@ struct ConnectedPair {
         await pair.close()
     }
 
+    @Test func aCallBeforeTheHandshakeSaysWhatToAwait() async throws {
+        var fds: [CInt] = [-1, -1]
+        let result = unsafe clinux_socketpair(&fds)
+        try #require(result == 0)
+        defer { Glibc.close(fds[1]) }
+        let parent = Connection(adopting: OwnedDescriptor(adopting: fds[0]), role: .parent)
+        let error = await #expect(throws: CallError.self) { _ = try await parent.call("x") }
+        #expect(error == .notReady && error?.description.contains("await handshake()") == true)
+        await parent.abort()
+        await #expect(throws: CallError.connection(.aborted)) { _ = try await parent.call("x") }
+    }
+
     @Test func cancellingReachesAHandlerThatBlocksInCAndKeepsTheConnection() async throws {
         let pair = try await ConnectedPair { call in
             guard call.method == "block" else { return try await Self.echo(call) }

@@ -28,7 +28,9 @@ public enum CallError: Error, Equatable, Sendable {
     case methodNameLength(Int)
     /// The arguments take more than 64 KiB; bytes.
     case argumentsTooLarge(Int)
-    /// The connection is over, or was not ready.
+    /// The handshake is not complete yet.
+    case notReady
+    /// The connection is over.
     case connection(ConnectionEnd)
     /// Writing out what was received failed.
     case sink(SystemError)
@@ -52,6 +54,7 @@ extension CallError: CustomStringConvertible {
         case .draining: "the connection is draining and takes no more calls"
         case .methodNameLength(let count): "a method's name has 1 to 256 bytes, not \(count)"
         case .argumentsTooLarge(let count): "the arguments take \(count) bytes; 65536 are allowed: use the body"
+        case .notReady: "the connection is not ready yet: await handshake() before the first call"
         case .connection(let end): "\(end)"
         case .sink(let error): "the body cannot be written out: \(error)"
         }

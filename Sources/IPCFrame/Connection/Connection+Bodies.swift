@@ -197,7 +197,8 @@ struct CallRecordReference: @unchecked Sendable {
 extension CallError {
     init(_ rejection: CallRejection, end: ConnectionEnd?) {
         switch rejection {
-        case .notOpen: self = .connection(end ?? .aborted)
+        case .notReady: self = .notReady
+        case .closed: self = .connection(end ?? .aborted)
         case .draining: self = .draining
         case .tooManyCalls(let limit): self = .tooManyCalls(limit: limit)
         case .argumentsTooLarge(let count): self = .argumentsTooLarge(count)

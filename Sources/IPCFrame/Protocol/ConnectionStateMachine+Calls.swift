@@ -5,7 +5,12 @@
 extension ConnectionStateMachine {
     /// Opens a call and queues its REQUEST.
     package mutating func openCall(_ request: Request) throws(CallRejection) -> UInt64 {
-        guard phase == .open else { throw .notOpen }
+        switch phase {
+        case .awaitingHello, .awaitingReady, .awaitingWelcome, .preparing: throw .notReady
+        case .open: break
+        case .closing: throw .draining
+        case .closed: throw .closed
+        }
         guard !drainReceived, !drainSent, !isDrainWanted else { throw .draining }
         guard openLocally < limits.maxStreams else { throw .tooManyCalls(limit: limits.maxStreams) }
         try check(request.arguments)

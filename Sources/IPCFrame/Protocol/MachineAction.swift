@@ -48,7 +48,9 @@ package enum MachineAction: Sendable {
 
 /// Why a call could not even be opened.
 package enum CallRejection: Error, Equatable, Sendable {
-    case notOpen
+    /// The handshake is not complete.
+    case notReady
+    case closed
     case draining
     case tooManyCalls(limit: UInt32)
     case argumentsTooLarge(Int)
