@@ -125,7 +125,8 @@ package final class CSVReader: RecordReader {
     private func scan() throws(TableError) -> Scan {
         // `base` is read below `end` only, and the window does not move while this runs.
         let base = unsafe window.base
-        let end = window.count
+        // A record and its line end are within the limit, however the bytes were cut.
+        let end = min(window.count, maximumRecordBytes)
         var at = position
         defer { position = at }
         while at < end {
@@ -175,7 +176,7 @@ package final class CSVReader: RecordReader {
                 return .record
             }
         }
-        guard at <= maximumRecordBytes else { throw tooLong() }
+        guard window.count <= maximumRecordBytes else { throw tooLong() }
         guard isFinished else { return .needsMore }
         return try scanEnd(at)
     }

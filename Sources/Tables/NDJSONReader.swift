@@ -59,13 +59,14 @@ package final class NDJSONReader: RecordReader {
 
     /// The bytes of the line that comes next, without its line feed.
     private func lineLength() throws(TableError) -> Int? {
-        let end = window.count
+        // A line and its line feed are within the limit, however the bytes were cut.
+        let end = min(window.count, maximumRecordBytes)
         // Both stay within the window's bytes.
         if let found = unsafe memchr(window.base + searched, 0x0A, end - searched) {
             return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(window.base)
         }
         searched = end
-        guard end <= maximumRecordBytes else {
+        guard window.count <= maximumRecordBytes else {
             throw TableError(.badData, "the line is longer than \(maximumRecordBytes) bytes", line: line + 1)
         }
         return isFinished && end > 0 ? end : nil

@@ -68,7 +68,7 @@ extension RecordReader {
 
 /// Bounds on what a reader holds in memory.
 package enum RecordLimits {
-    /// The most bytes that one record may have.
+    /// The most bytes that one record may have, its line end among them.
     package static let recordBytes = 16 << 20
     /// The most columns: SQLite's own limit less the ones that staging adds.
     package static let columns = 1_990

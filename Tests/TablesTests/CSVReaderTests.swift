@@ -107,4 +107,23 @@ func records(_ reader: any RecordReader, _ pieces: [ArraySlice<UInt8>]) throws(T
         #expect(error?.line == 2)
         #expect(error?.message.contains("longer than 5000 bytes; is the quote of line 2 never closed?") == true)
     }
+
+    @Test("The longest record is as long however the bytes are cut", arguments: [99, 100, 101], [1, 7, 100, 1_000])
+    func limit(length: Int, piece: Int) throws {
+        let row = "1," + String(repeating: "x", count: length - 3) + "\n"
+        let line = #"{"a":""# + String(repeating: "x", count: length - 9) + "\"}\n"
+        let cases: [(any RecordReader, String)] = [
+            (CSVReader(maximumRecordBytes: 100), "a,b\n" + row + "2,y\n"),
+            (NDJSONReader(maximumRecordBytes: 100), line + line),
+        ]
+        for (reader, text) in cases {
+            let bytes = Array(text.utf8)
+            let pieces = stride(from: 0, to: bytes.count, by: piece).map { bytes[$0..<min($0 + piece, bytes.count)] }
+            do throws(TableError) {
+                #expect(try records(reader, pieces).count == 2 && length <= 100)
+            } catch {
+                #expect(error.message.contains("longer than 100 bytes") && length > 100)
+            }
+        }
+    }
 }
