@@ -2,33 +2,31 @@
 
 /// Turns a job's arguments, which are strings, into values, and says what is wrong with those that cannot be.
 struct ArgumentReader {
-    private let job: String
     private let values: [String: String]
 
-    init(job: String, _ arguments: [(key: String, value: String)], known: [String]) throws(TableError) {
-        self.job = job
+    init(_ arguments: [(key: String, value: String)], known: [String]) throws(TableError) {
         var values: [String: String] = [:]
         for (key, value) in arguments {
             guard known.contains(key) else {
                 throw TableError(
                     .usage,
-                    "\(job): unknown argument '\(key)'; it takes \(known.joined(separator: ", "))"
+                    "unknown argument '\(key)'; it takes \(known.joined(separator: ", "))"
                 )
             }
             guard values.updateValue(value, forKey: key) == nil else {
-                throw TableError(.usage, "\(job): argument '\(key)' is given twice")
+                throw TableError(.usage, "argument '\(key)' is given twice")
             }
         }
         self.values = values
     }
 
     private func invalid(_ name: String, _ value: String, expected: String) -> TableError {
-        TableError(.usage, "\(job): \(name)='\(value)' is not valid; expected \(expected)")
+        TableError(.usage, "\(name)='\(value)' is not valid; expected \(expected)")
     }
 
     func path(_ name: String) throws(TableError) -> String {
         guard let value = values[name] else {
-            throw TableError(.usage, "\(job): argument '\(name)' is missing: the path of the SQLite database")
+            throw TableError(.usage, "argument '\(name)' is missing: the path of the SQLite database")
         }
         guard !value.isEmpty, !value.utf8.contains(0) else {
             throw invalid(name, value, expected: "a path")

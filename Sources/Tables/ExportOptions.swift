@@ -24,7 +24,6 @@ package struct ExportOptions: Equatable, Sendable {
     ///   that it cannot have.
     package init(arguments: [(key: String, value: String)]) throws(TableError) {
         let reader = try ArgumentReader(
-            job: "export",
             arguments,
             known: ["database", "table", "format", "delimiter", "compression"]
         )

@@ -56,7 +56,6 @@ package struct ImportOptions: Equatable, Sendable {
     ///   that it cannot have.
     package init(arguments: [(key: String, value: String)]) throws(TableError) {
         let reader = try ArgumentReader(
-            job: "import",
             arguments,
             known: [
                 "database", "table", "key", "format", "delimiter", "compression", "encoding", "apply", "changes",
