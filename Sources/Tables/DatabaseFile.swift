@@ -8,26 +8,26 @@ enum DatabaseFile {
     case present(path: String)
     case absent(path: String)
 
-    /// Looks at `path`, following links also where what they name is not there yet.
-    static func inspect(_ path: String) throws(TableError) -> DatabaseFile {
+    /// Looks at the path `name`, which is what messages call it, following links also where what they name is not there yet.
+    static func inspect(_ name: String) throws(TableError) -> DatabaseFile {
         // A path that begins with "file:" or ":memory:" means something else to SQLite.
-        var path = path.hasPrefix("/") ? path : "./" + path
+        var path = name.hasPrefix("/") ? name : "./" + name
         for _ in 0..<16 {
             var status = stat()
             if unsafe stat(path, &status) == 0 {
                 guard status.st_mode & S_IFMT == S_IFREG else {
-                    throw TableError(.config, "the database '\(path)' is not a regular file")
+                    throw TableError(.config, "the database '\(name)' is not a regular file")
                 }
                 return .present(path: path)
             }
-            guard errno == ENOENT else { throw failure(path, errno) }
+            guard errno == ENOENT else { throw failure(name, errno) }
             guard let target = link(path) else {
-                try checkDirectory(of: path)
+                try checkDirectory(of: path, name: name)
                 return .absent(path: path)
             }
             path = target.hasPrefix("/") ? target : directory(of: path) + target
         }
-        throw failure(path, ELOOP)
+        throw failure(name, ELOOP)
     }
 
     /// The path's directory, with its slash.
@@ -36,10 +36,10 @@ enum DatabaseFile {
         return String(path[...slash])
     }
 
-    private static func checkDirectory(of path: String) throws(TableError) {
+    private static func checkDirectory(of path: String, name: String) throws(TableError) {
         let directory = directory(of: path)
         var status = stat()
-        guard unsafe stat(directory, &status) == 0 else { throw failure(path, errno) }
+        guard unsafe stat(directory, &status) == 0 else { throw failure(name, errno) }
     }
 
     private static func link(_ path: String) -> String? {
@@ -51,11 +51,11 @@ enum DatabaseFile {
         return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 
-    private static func failure(_ path: String, _ cause: CInt) -> TableError {
+    private static func failure(_ name: String, _ cause: CInt) -> TableError {
         let why = unsafe String(cString: strerror(cause))
         if cause == ENOENT || cause == ENOTDIR {
-            return TableError(.cantCreate, "the directory of the database '\(path)' does not exist")
+            return TableError(.cantCreate, "the directory of the database '\(name)' does not exist")
         }
-        return TableError(cause == EACCES ? .noPermission : .cantCreate, "cannot reach the database '\(path)': \(why)")
+        return TableError(cause == EACCES ? .noPermission : .cantCreate, "cannot reach the database '\(name)': \(why)")
     }
 }

@@ -29,6 +29,8 @@ struct CommandLineRunTests {
         ("$P run digest --start-timeout none", 64, "never be noticed"),
         ("$P run nosuch", 64, "no method 'nosuch'"),
         ("$P run digest --arg x=y", 64, "no argument 'x'"),
+        ("$P run import --arg database=d --arg x=y", 64, "ipc-parent: import: unknown argument 'x'"),
+        ("$P run import --arg database=missing/d", 73, "of the database 'missing/d' does not exist"),
         ("$P run digest --input missing", 66, "cannot read 'missing': No such file or directory"),
         ("$P run digest --input .", 66, "Is a directory"),
         ("$P run digest --output missing/out", 73, "cannot write 'missing/out': No such file or directory"),
