@@ -189,8 +189,11 @@ package struct PoolMachine: Sendable {
             return []
         }
         advance(event, now: now)
-        while let timer = timers.takeDue(at: now) { pass(timer, now: now) }
-        settle(now: now)
+        repeat {
+            while let timer = timers.takeDue(at: now) { pass(timer, now: now) }
+            settle(now: now)
+            // What settles may set a timer without any time on it.
+        } while timers.next.map { $0 <= now } ?? false
         var result: [Action] = []
         swap(&result, &actions)
         return result
