@@ -42,7 +42,9 @@ extension PoolMachine {
             switch end {
             case .timedOut: .timedOut(.total)
             case .stalled: .stalled(.progress)
-            default: .cancelled(by: "the caller, and its call did not end")
+            case .cancelled, .stopped, .succeeded, .failed, .queueFull, .workerLost, .quarantined, .notStarted,
+                .breakerOpen:
+                .cancelled(by: "its caller, and the call did not end")
             }
         self.order(worker, .terminate, cause)
         chargeFinished(id, now: now)
