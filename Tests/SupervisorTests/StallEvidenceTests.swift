@@ -7,14 +7,14 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct StallEvidenceTests {
     /// The end of a worker that gets ready and answers no ping.
     private func silent(_ script: String) async throws -> WorkerExit {
-        let worker = try await worker("echo READY >&3; \(script)") { $0.heartbeat = .milliseconds(200) }
+        let worker = try await worker(script) { $0.heartbeat = .milliseconds(500) }
         let exit = await worker.waitForExit()
         #expect(exit.reason == .stalled(.heartbeat), "\(exit)")
         return exit
     }
 
     @Test func aStoppedWorkerIsFoundStopped() async throws {
-        let exit = try await silent("kill -STOP $$; sleep 1000")
+        let exit = try await silent("echo READY >&3; kill -STOP $$; sleep 1000")
         let evidence = try #require(exit.stallEvidence)
         #expect(evidence.state == "T" && evidence.threadCount == 1)
         #expect(evidence.threads.first?.name == "sh" && evidence.threads.first?.state == "T")
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func aSleepingWorkerIsFoundAsleepAndWhere() async throws {
-        let exit = try await silent("exec sleep 1000")
+        let exit = try await silent("echo READY >&3; exec sleep 1000")
         let evidence = try #require(exit.stallEvidence)
         #expect(evidence.state == "S")
         guard contents("/proc/1/syscall") != nil else { return }  // only root may read the rest
@@ -35,13 +35,14 @@ import Testing
     @Test func aSpinningWorkerIsFoundRunningUnderManyThreadsOnlySomeAreKept() async throws {
         let exit = try await silent(
             """
-            exec python3 -c 'import threading, time
+            exec python3 -c 'import os, threading, time
             for _ in range(30): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+            os.write(3, b"READY\\n")
             while True: pass'
             """
         )
         let evidence = try #require(exit.stallEvidence)
-        #expect(evidence.threadCount == 31 || evidence.state == "S", "\(evidence)")
+        #expect(evidence.threadCount == 31 && evidence.state == "R", "\(evidence)")
         #expect(evidence.threads.count <= StallEvidence.threadLimit)
         let size = evidence.threads.reduce(0) { $0 + $1.name.utf8.count + ($1.systemCall?.utf8.count ?? 0) }
         #expect(size + evidence.kernelStack.reduce(0) { $0 + $1.utf8.count } < 4096)
