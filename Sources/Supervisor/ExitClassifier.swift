@@ -36,6 +36,9 @@ struct ExitClassifier {
     // most of all for short times; SIGXCPU is near enough proof by itself, SIGKILL is not.
     private static let (measuredAtSIGXCPU, measuredAtSIGKILL) = (0.5, 0.95)
 
+    /// What a worker exits with that was told of its violation; EX_PROTOCOL of sysexits(3).
+    private static let protocolErrorCode = 76
+
     /// A peak of this share of the limit counts as close.
     private static let nearLimitPercent: UInt64 = 80
 
@@ -63,9 +66,11 @@ struct ExitClassifier {
             switch status {
             case .exited(let code):
                 // A failure speaks for itself; only what looks like success may need another word. But one that we
-                // rejected did nothing except to leave.
+                // rejected, or told that it broke the protocol, did nothing except to leave.
                 if case .rejected(let why) = linkEnd { return .handshakeFailed(why) }
-                if case .violation(let what) = linkEnd, code == 0 { return .protocolViolation(what) }
+                if case .violation(let what) = linkEnd, code == 0 || code == Self.protocolErrorCode {
+                    return .protocolViolation(what)
+                }
                 return .exited(code: code)
             case .signalled(let signal, let dumpedCore):
                 return .signalled(signal: signal, dumpedCore: dumpedCore)

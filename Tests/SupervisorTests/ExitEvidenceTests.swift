@@ -97,6 +97,7 @@ import Testing
 
     @Test func aViolationFoundAfterASilentEndExplainsItButACrashExplainsItself() {
         #expect(classify(.exited(code: 0)) { $0.linkEnd = .violation("garbage") } == .protocolViolation("garbage"))
+        #expect(classify(.exited(code: 76)) { $0.linkEnd = .violation("garbage") } == .protocolViolation("garbage"))
         #expect(classify(.exited(code: 3)) { $0.linkEnd = .violation("garbage") } == .exited(code: 3))
         #expect(
             classify(Self.aborted) { $0.linkEnd = .violation("garbage") } == .signalled(signal: 6, dumpedCore: true)

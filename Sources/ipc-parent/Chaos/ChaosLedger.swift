@@ -68,7 +68,11 @@ struct ChaosLedger {
             guard bytes == call.body else { return .wrong("the answer is not what was sent: \(bytes.count) bytes") }
             guard call.harm?.sparesTheCall ?? true else { return .wrong("it succeeded in spite of its harm") }
             return .succeeded
-        case .failure(let error as PoolError): return judge(error)
+        case .failure(let error as PoolError):
+            if case .workerLost(let exit) = error, !call.allows(exit.reason) {
+                return .wrong("this is not how its harm shows: \(exit)")
+            }
+            return judge(error)
         case .failure(CallError.failed(let remote)) where call.harm == .fail:
             return .explained("failed: \(remote.reason)")
         case .failure(let error): return .wrong("no reason of the supervisor's: \(error)")
@@ -89,6 +93,22 @@ struct ChaosLedger {
         case .notStarted: return .explained("worker not started")
         case .queueFull: return .explained("queue full")
         case .stopped: return .wrong("the pool was stopped under it")
+        }
+    }
+}
+
+extension ChaosPlan.Call {
+    /// Whether a worker may have ended so in the middle of the call: by the call's own harm, or by one from outside, or
+    /// after its answer, that was meant for the call before.
+    func allows(_ reason: ExitReason) -> Bool {
+        switch reason {
+        case .signalled(signal: 9, _), .stalled, .exited(code: Int(ChaosWorker.lateExitCode)): true
+        case .exited: harm == .exit || harm == .half
+        case .signalled: harm == .crash
+        case .outOfMemory: harm == .oom
+        case .protocolViolation: [.garbage, .half, .close].contains(harm)
+        case .cancelled, .timedOut: harm == .hang
+        case .outOfCPUTime, .handshakeFailed, .recycled, .parentShutdown, .unknown: false
         }
     }
 }

@@ -86,16 +86,16 @@ enum ChaosWorker {
         }
     }
 
-    /// Allocates and touches memory until it is stopped.
+    /// Takes memory, page by page, until it is stopped.
     private static func eatMemory() -> Never {
         while true {
-            let size = 8 << 20
-            guard let block = unsafe malloc(size) else {
-                let words = "out of memory\n"
-                _ = unsafe write(2, words, words.utf8.count)
-                abort()
-            }
-            unsafe memset(block, 1, size)
+            // Populated by the kernel: a compiler may leave out an allocation that nobody reads.
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS | 0x8000  // MAP_POPULATE, which Swift does not see
+            let block = unsafe mmap(nil, 8 << 20, PROT_READ | PROT_WRITE, flags, -1, 0)
+            guard unsafe block == MAP_FAILED else { continue }
+            let words = "out of memory\n"
+            _ = unsafe write(2, words, words.utf8.count)
+            abort()
         }
     }
 
