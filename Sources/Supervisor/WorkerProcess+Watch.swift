@@ -131,6 +131,9 @@ extension WorkerProcess {
         reschedule()
     }
 
+    /// What the worker is doing just now; nil when it has ended.
+    var currentActivity: StallEvidence? { hasEnded ? nil : StallEvidence.read(pid: rawPID) }
+
     // MARK: Memory
 
     /// Looks at the worker's memory, and ends the worker if that is what keeps the limit.

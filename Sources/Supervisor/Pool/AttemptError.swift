@@ -23,13 +23,13 @@ struct AttemptError {
 
 extension PoolError {
     /// What the caller is told; not for a call that succeeded, or failed with an error of its own.
-    init(_ verdict: PoolMachine.Verdict) {
+    init(_ verdict: PoolMachine.Verdict, _ evidence: StallEvidence?) {
         self =
             switch verdict {
             case .succeeded, .failed: preconditionFailure("the caller has the value, or the error")
             case .queueFull: .queueFull
             case .timedOut(let whileRunning): .timedOut(whileRunning: whileRunning)
-            case .stalled: .stalled
+            case .stalled: .stalled(evidence)
             case .cancelled: .cancelled
             case .workerLost(let exit): .workerLost(exit)
             case .quarantined(let exit): .quarantined(exit)

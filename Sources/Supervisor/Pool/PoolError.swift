@@ -9,8 +9,8 @@ public enum PoolError: Error, Equatable, Sendable {
     case queueFull
     /// The call's deadline passed, while it ran or while it waited for a worker.
     case timedOut(whileRunning: Bool)
-    /// The call made no progress for too long.
-    case stalled
+    /// The call made no progress for too long; what its worker was doing then, if it still lived.
+    case stalled(StallEvidence?)
     /// The calling task was cancelled.
     case cancelled
     /// The worker ended in the middle of the call.
@@ -32,7 +32,8 @@ extension PoolError: CustomStringConvertible {
         case .queueFull: "as many calls wait as may: try again later, or raise the queue's limit"
         case .timedOut(whileRunning: true): "the call did not finish in time"
         case .timedOut(whileRunning: false): "the call found no free worker in time"
-        case .stalled: "the call made no progress for too long"
+        case .stalled(let evidence):
+            "the call made no progress for too long" + (evidence.map { "; as to its worker, \($0)" } ?? "")
         case .cancelled: "the call was cancelled"
         case .workerLost(let exit): "the worker ended in the middle of the call: \(exit)"
         case .quarantined(let exit?): "the call has cost too many workers and is not tried again; the last: \(exit)"

@@ -78,13 +78,15 @@ extension WorkerPool {
     /// What a call is told by the pool.
     enum Turn: Sendable {
         case run(worker: PoolMachine.WorkerID, WorkerProcess, attempt: Int)
-        case finished(PoolMachine.Verdict)
+        case finished(PoolMachine.Verdict, StallEvidence?)
     }
 
     /// A call, as long as its caller waits.
     final class CallRecord {
         let submittedAt = ContinuousMoment.now
         var outgoing: OutgoingCall?
+        /// Who does it now, or did it last.
+        var process: WorkerProcess?
         var lastStatistics: CallStatistics?
         private var turn: Turn?
         private var waiter: CheckedContinuation<Turn, Never>?
@@ -108,7 +110,14 @@ extension WorkerPool {
         guard let record = calls[id], let process = workers[worker]?.process else {
             preconditionFailure("a call that is given to a worker exists, and so does the worker")
         }
+        record.process = process
         record.take(.run(worker: worker, process, attempt: attempt))
+    }
+
+    func finish(_ id: PoolMachine.CallID, _ verdict: PoolMachine.Verdict) {
+        guard let record = calls[id] else { return }
+        let evidence = verdict == .stalled ? record.process?.assumeIsolated { $0.currentActivity } : nil
+        record.take(.finished(verdict, evidence))
     }
 
     /// Submits a call and does as the pool says, until it is over.
@@ -140,11 +149,11 @@ extension WorkerPool {
         var failure: (any Error)?
         while true {
             switch await withCheckedContinuation({ record.wait($0) }) {
-            case .finished(.succeeded):
+            case .finished(.succeeded, _):
                 guard let value else { preconditionFailure("a call that succeeded has its value") }
                 return value
-            case .finished(.failed): throw failure ?? PoolError.stopped
-            case .finished(let verdict): throw PoolError(verdict)
+            case .finished(.failed, _): throw failure ?? PoolError.stopped
+            case .finished(let verdict, let evidence): throw PoolError(verdict, evidence)
             case .run(let worker, let process, let attempt):
                 do {
                     value = try await run(id, record, request, worker, process, attempt, handler)

@@ -99,7 +99,7 @@ public actor WorkerPool {
         case .dispatch(let id, let worker, let attempt): dispatch(id, to: worker, attempt: attempt)
         case .cancelCall(let id, _): calls[id]?.outgoing?.cancel()
         case .stopWorker(let id, _), .terminateWorker(let id, _), .killWorker(let id, _): endWorker(id, action)
-        case .finish(let id, let verdict): calls[id]?.take(.finished(verdict))
+        case .finish(let id, let verdict): finish(id, verdict)
         case .tell(let event): tell(event)
         case .finished: finish()
         }
