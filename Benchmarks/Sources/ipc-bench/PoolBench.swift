@@ -123,7 +123,8 @@ struct PoolBench: Sendable {
         ]
     }
 
-    private func spin(_ pool: WorkerPool, _ microseconds: Int, _ options: PoolCallOptions? = nil) async throws -> Double {
+    private func spin(_ pool: WorkerPool, _ microseconds: Int, _ options: PoolCallOptions? = nil) async throws -> Double
+    {
         let began = ContinuousClock.now
         let arguments = [Argument("us", "\(microseconds)")]
         _ = try await pool.call("spin", arguments: arguments, options: options ?? self.options)
@@ -157,7 +158,8 @@ struct PoolBench: Sendable {
         await pool.stop()
         let stop = (ContinuousClock.now - began).microseconds / 1e6
         return [
-            ("workers", Double(count)), ("start_s", start), ("parent_pss_kib_a_worker", Double(used) / 1_024 / Double(count)),
+            ("workers", Double(count)), ("start_s", start),
+            ("parent_pss_kib_a_worker", Double(used) / 1_024 / Double(count)),
             ("idle_s", Double(seconds)), ("idle_parent_cpu_ms", processor * 1_000), ("stop_s", stop),
         ]
     }
