@@ -7,9 +7,6 @@ internal import Supervisor
 ///
 /// The main thread becomes the reactor: nothing here starts another runtime's threads.
 struct Foreground {
-    /// Positional arguments travel as arguments with this key, in their order.
-    static let positionalKey = "argv"
-
     private let options: RunOptions
     private let standard: StandardDescriptors
     private let style: ProgressMeter.Style
@@ -23,15 +20,15 @@ struct Foreground {
         // Before there is a second thread.
         signals = SignalWatch()
         reactor = Reactor(name: "ipc-parent")
-        style = options.progressStyle(on: .standardError)
-        console = Console(isJSON: style == .json, isQuiet: options.quiet)
+        style = options.telling.progressStyle(on: .standardError)
+        console = Console(isJSON: style == .json, isQuiet: options.telling.quiet)
     }
 
     /// Runs the job; returns what the process exits with.
     func run() -> Int32 {
         let report: OutputTarget?
         do throws(JobBodyError) {
-            report = try options.report.map { path throws(JobBodyError) in
+            report = try options.telling.report.map { path throws(JobBodyError) in
                 try OutputTarget.open(path, standardOutput: standard.output)
             }
         } catch {
@@ -52,7 +49,7 @@ struct Foreground {
             request,
             style: style,
             console: console,
-            isQuiet: options.quiet,
+            isQuiet: options.telling.quiet,
             reactor: reactor,
             abandon: { output.abandon() }
         )
@@ -76,32 +73,17 @@ struct Foreground {
     // MARK: The request
 
     private func request(_ input: InputSource, _ output: OutputTarget) throws(JobBodyError) -> JobRequest {
-        var worker = WorkerConfiguration(executable: options.worker ?? Self.defaultWorker)
-        worker.arguments = options.workerArguments
-        if !options.inheritedVariables.isEmpty { worker.inheritedEnvironment = .only(Set(options.inheritedVariables)) }
-        for variable in options.environment { worker.environment[variable.key] = variable.value }
-        worker.workingDirectory = options.workingDirectory
-        worker.nice = options.nice
-        worker.noNewPrivileges = options.noNewPrivileges
-        worker.memoryLimit = options.memoryLimit?.bytes
-        worker.limits.cpuTime = options.cpuLimit.duration
-        worker.limits.openFiles = options.openFiles.map(UInt64.init)
-        worker.limits.coreFileSize = options.coreLimit?.bytes
-        worker.startTimeout = options.startTimeout.duration ?? worker.startTimeout
-        worker.heartbeat = options.heartbeat.duration
-        worker.grace = options.grace
+        var worker = WorkerConfiguration(options.program, options.patience, options.limits, options.surroundings)
         let console = console
         worker.standardError = { console.relay($0) }
 
         var request = JobRequest(worker: worker, job: options.job, output: output)
-        request.arguments =
-            options.arguments.map { Argument($0.key, $0.value) }
-            + options.positional.map { Argument(Self.positionalKey, $0) }
+        request.arguments = options.jobArguments.all(and: options.positional)
         if !input.isAbsent {
             let mustSpool = options.retries > 0 && !input.isRewindable
-            request.input = mustSpool ? try SpooledInput(input, in: Self.spoolDirectory) : input
+            request.input = mustSpool ? try SpooledInput(input, in: SpoolDirectory.path) : input
         }
-        request.codec = options.compression == RunOptions.Compression.none ? .none : .zlib
+        request.codec = options.compression == Compression.none ? .none : .zlib
         request.transport =
             switch options.transport {
             case .auto: .auto
@@ -109,22 +91,9 @@ struct Foreground {
             case .memory: .memory
             }
         request.timeout = options.timeout.duration
-        request.stallTimeout = options.stallTimeout.duration
+        request.stallTimeout = options.patience.stallTimeout.duration
         request.retries = options.retries
         return request
-    }
-
-    /// `ipc-child` beside this program, wherever that was started from.
-    private static var defaultWorker: String {
-        let own = (try? File.linkTarget(of: "/proc/self/exe")) ?? nil
-        return own.map { OutputDestination.directory(of: $0) + "/ipc-child" } ?? "ipc-child"
-    }
-
-    private static var spoolDirectory: String {
-        // Nobody changes the environment of this process.
-        guard let value = unsafe getenv("TMPDIR") else { return "/tmp" }
-        let directory = unsafe String(cString: value)
-        return directory.isEmpty ? "/tmp" : directory
     }
 
     // MARK: The end
