@@ -41,6 +41,7 @@ package enum JSONValue: Sendable, Equatable {
     case integer(Int64)
     case string(String)
     case object(JSONObject)
+    case array([JSONValue])
 
     /// A length of time in seconds, to the millisecond.
     case seconds(Duration)
@@ -55,6 +56,13 @@ package enum JSONValue: Sendable, Equatable {
         case .integer(let value): text += String(value)
         case .string(let value): Self.write(value, to: &text)
         case .object(let value): text += value.text
+        case .array(let values):
+            text += "["
+            for (index, value) in values.enumerated() {
+                if index > 0 { text += "," }
+                value.write(to: &text)
+            }
+            text += "]"
         case .seconds(let duration):
             let milliseconds =
                 max(0, duration.components.seconds) * 1_000

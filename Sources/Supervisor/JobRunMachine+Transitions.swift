@@ -224,7 +224,7 @@ extension JobRunMachine {
         return min(policy.retryDelay * (1 << doublings), policy.longestRetryDelay)
     }
 
-    private static func verdict(of end: WorkerEnd) -> JobVerdict {
+    static func verdict(of end: WorkerEnd) -> JobVerdict {
         switch end {
         case .exited(let code): .workerExited(code: code)
         case .killed(let signal, let dumpedCore): .workerKilled(signal: signal, dumpedCore: dumpedCore)

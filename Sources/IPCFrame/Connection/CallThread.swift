@@ -72,13 +72,16 @@ package final class CallThreads: Sendable {
     var running: Int { state.withLock { $0.running } }
 
     /// Runs `body` on a thread of its own; the thread is kept for the next.
-    package func run(_ body: @escaping @Sendable @concurrent () async -> Void) {
+    ///
+    /// Cancelling the task that is returned cancels `body`.
+    @discardableResult
+    package func run(_ body: @escaping @Sendable @concurrent () async -> Void) -> Task<Void, Never> {
         let idle = state.withLock { state in
             state.running += 1
             return state.idle.popLast()
         }
         let thread = idle ?? CallThread()
-        Task(executorPreference: thread) {
+        return Task(executorPreference: thread) {
             await body()
             self.state.withLock { state in
                 state.running -= 1

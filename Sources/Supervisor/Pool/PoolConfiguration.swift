@@ -32,6 +32,8 @@ public struct PoolCallOptions: Sendable {
     public var identity: String?
     /// From the call to its result, through waiting and all attempts; nil for no limit.
     public var timeout: Duration?
+    /// Lets `timeout` begin when a worker first gets the call, so that waiting for one takes nothing of it.
+    public var timeoutBeginsWithWorker = false
     /// How long an attempt may go without progress and without a byte, once it runs; nil for no limit.
     public var stallTimeout: Duration?
     /// Whether it is tried again; needs a body that is repeatable.

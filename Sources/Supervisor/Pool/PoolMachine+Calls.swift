@@ -21,7 +21,9 @@ extension PoolMachine {
             lastActivity: now
         )
         unfinishedCount += 1
-        if let timeout = traits.timeout { timers.set(.deadline(id), at: now + timeout) }
+        if let timeout = traits.timeout, !traits.timeoutBeginsWithWorker {
+            timers.set(.deadline(id), at: now + timeout)
+        }
     }
 
     /// Gives a call its verdict, unless it has one.

@@ -41,7 +41,11 @@ extension PoolMachine {
         calls.values[index].lastActivity = now
         let attempt = calls.values[index].attempt
         runningCount += 1
-        if let timeout = calls.values[index].traits.stallTimeout { timers.set(.stall(id), at: now + timeout) }
+        let traits = calls.values[index].traits
+        if let timeout = traits.stallTimeout { timers.set(.stall(id), at: now + timeout) }
+        if let timeout = traits.timeout, traits.timeoutBeginsWithWorker, attempt == 1 {
+            timers.set(.deadline(id), at: now + timeout)
+        }
         workers[worker]?.take(id, alone: alone)
         list(worker)
         actions.append(.dispatch(id, to: worker, attempt: attempt))

@@ -18,6 +18,8 @@ package struct PoolMachine: Sendable {
         package var identity: String?
         /// From the submission to the end, through all attempts.
         package var timeout: Duration?
+        /// The timeout begins with the first attempt instead.
+        package var timeoutBeginsWithWorker = false
         /// Of an attempt that runs, without progress and without a byte.
         package var stallTimeout: Duration?
         package var retry = RetryPolicy()

@@ -26,6 +26,9 @@ public final class PooledCall: Sendable {
     /// What the call has moved so far.
     public var statistics: CallStatistics { call.statistics }
 
+    /// Whether the worker has said that the call's effects may be lasting: it should be left to end.
+    public var isFinal: Bool { call.isFinal }
+
     /// Waits for the answer to begin.
     public func response() async throws(CallError) -> Response {
         let response = try await call.response()

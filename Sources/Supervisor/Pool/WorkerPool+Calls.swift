@@ -69,6 +69,7 @@ extension WorkerPool {
             traits.lane = options.lane
             traits.identity = options.identity
             traits.timeout = options.timeout
+            traits.timeoutBeginsWithWorker = options.timeoutBeginsWithWorker
             traits.stallTimeout = options.stallTimeout
             traits.retry = options.retry
             return traits
@@ -83,13 +84,17 @@ extension WorkerPool {
 
     /// A call, as long as its caller waits.
     final class CallRecord {
-        let submittedAt = ContinuousMoment.now
+        /// When the time of its timeout began.
+        var beganAt = ContinuousMoment.now
+        let timeoutBeginsWithWorker: Bool
         var outgoing: OutgoingCall?
         /// Who does it now, or did it last.
         var process: WorkerProcess?
         var lastStatistics: CallStatistics?
         private var turn: Turn?
         private var waiter: CheckedContinuation<Turn, Never>?
+
+        init(timeoutBeginsWithWorker: Bool) { self.timeoutBeginsWithWorker = timeoutBeginsWithWorker }
 
         func take(_ turn: Turn) {
             if let waiter {
@@ -111,6 +116,7 @@ extension WorkerPool {
             preconditionFailure("a call that is given to a worker exists, and so does the worker")
         }
         record.process = process
+        if attempt == 1, record.timeoutBeginsWithWorker { record.beganAt = .now }
         record.take(.run(worker: worker, process, attempt: attempt))
     }
 
@@ -128,7 +134,7 @@ extension WorkerPool {
         start()
         lastCall += 1
         let id = lastCall
-        let record = CallRecord()
+        let record = CallRecord(timeoutBeginsWithWorker: request.options.timeoutBeginsWithWorker)
         calls[id] = record
         defer { calls[id] = nil }
         handle(.submit(id, request.traits))
@@ -216,7 +222,7 @@ extension WorkerPool {
         var options = CallOptions()
         options.codec = request.options.codec
         options.digest = request.options.digest
-        options.timeout = request.options.timeout.map { max(.zero, $0 - (ContinuousMoment.now - record.submittedAt)) }
+        options.timeout = request.options.timeout.map { max(.zero, $0 - (ContinuousMoment.now - record.beganAt)) }
         return options
     }
 

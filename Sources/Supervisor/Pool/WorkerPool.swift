@@ -6,7 +6,7 @@ public import IPCFrame
 /// A call goes to the worker with the least to do; a crash costs the call that it hit, with its reason, and no other; what
 /// ends is replaced, but not in a storm. What happens when is decided by ``PoolMachine``; this does as it is told.
 ///
-/// End a pool with ``drain()`` or ``stop()``: its workers live as long as it does.
+/// End a pool with ``drain()``, ``stop()`` or ``kill()``: its workers live as long as it does.
 public actor WorkerPool {
     /// A worker, from the order to start it to its exit.
     struct Worker {
@@ -59,6 +59,14 @@ public actor WorkerPool {
     ///
     /// Each worker has its `grace` before it is killed.
     public func stop() async { await end(.stop) }
+
+    /// Fails what is there, kills the workers, and returns when all have ended: for one who cannot wait.
+    public func kill() async {
+        isStarted = true
+        handle(.stop)
+        for id in workers.keys.sorted() { endWorker(id, .killWorker(id, .parentShutdown)) }
+        await ended()
+    }
 
     private func end(_ event: PoolMachine.Event) async {
         isStarted = true
