@@ -257,7 +257,7 @@ extension JobVerdict {
     }
 
     /// The worker itself said how the job ended.
-    var isWorkersWord: Bool {
+    package var isWorkersWord: Bool {
         switch self {
         case .succeeded, .failed: true
         default: false

@@ -8,7 +8,14 @@ enum File {
     struct Status: Equatable {
         enum Kind { case regular, directory, fifo, socket, device, other }
 
+        /// What makes two paths lead to the same file.
+        struct Identity: Hashable {
+            let device: dev_t
+            let number: ino_t
+        }
+
         let kind: Kind
+        let identity: Identity
         let byteCount: UInt64
         /// Permission bits, without set-user-id and the like.
         let mode: mode_t
@@ -24,6 +31,7 @@ enum File {
             case S_IFCHR, S_IFBLK: kind = .device
             default: kind = .other
             }
+            identity = Identity(device: raw.st_dev, number: raw.st_ino)
             byteCount = UInt64(max(0, raw.st_size))
             mode = raw.st_mode & 0o777
             owner = raw.st_uid
