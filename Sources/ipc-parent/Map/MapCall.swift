@@ -55,6 +55,9 @@ final class MapCall: Sendable {
         self.settings = settings
     }
 
+    /// Whether a worker has had it.
+    var isBegun: Bool { state.withLock { $0.attempts > 0 } }
+
     /// Whether the job has said that its effects may be lasting.
     var isFinal: Bool { state.withLock { $0.call }?.isFinal ?? false }
 

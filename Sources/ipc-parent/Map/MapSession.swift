@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
 internal import IPCFrame
 internal import Supervisor
 
@@ -25,7 +24,7 @@ actor MapSession {
         var isQuiet = false
     }
 
-    private struct Running {
+    struct Running {
         let call: MapCall
         let task: Task<Void, Never>
     }
@@ -43,22 +42,22 @@ actor MapSession {
     private let startedAt = WallClock.now
     private let start = ContinuousMoment.now
 
-    private var pool: WorkerPool?
+    var pool: WorkerPool?
     private var callSettings: MapCall.Settings?
-    private var starts = WorkerStarts()
+    var starts = WorkerStarts()
     private var next = 0
-    private var running: [Int: Running] = [:]
+    var running: [Int: Running] = [:]
     private var results: ResultQueue<MapCall.End>
     private var writing = 0
-    private var stopped: MapStop?
-    private var ends = 0
-    private var isOver = false
+    var stopped: MapStop?
+    var ends = 0
+    var isOver = false
     private var waiter: CheckedContinuation<Void, Never>?
 
     private var outcomes: [JobOutcome?] = []
-    private var state = MapMeter.State()
-    private var meter: MapMeter
-    private var timer: Reactor.TimerID?
+    var state = MapMeter.State()
+    var meter: MapMeter
+    var timer: Reactor.TimerID?
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
 
@@ -220,110 +219,5 @@ actor MapSession {
         if case .readerGone = stopped { return }
         // One line a file; programs that read the lines get the evidence too, and so does the report.
         console.failure("map: \(path): \(outcome.text)", evidence: meter.style == .json ? outcome.evidence : nil)
-    }
-
-    // MARK: The end before the end
-
-    private func hear(_ event: PoolEvent) {
-        guard let end = starts.hear(event), stopped == nil, !isOver else { return }
-        stop(.noWorker(PooledJobEnd(end)))
-    }
-
-    private func stop(_ reason: MapStop) {
-        guard stopped == nil else { return }
-        stopped = reason
-        // What is committing is left to end.
-        let cancelled = running.values.filter { !$0.call.isFinal }
-        for file in cancelled { file.task.cancel() }
-        let committing = running.count - cancelled.count
-        let rest = committing == 0 ? "" : "; \(committing) are committing, and are left to end"
-        switch reason {
-        case .signal(let number):
-            let hint = number == SIGINT ? " (Ctrl-C again: at once)" : ""
-            let grace = NumberText.span(settings.pool.policy.cancelGrace)
-            console.notice(
-                "\(reason.verdict.text): \(cancelled.count) calls are asked to end, for up to \(grace)\(rest)\(hint)"
-            )
-        case .failure: console.notice("a file failed: \(cancelled.count) calls are asked to end\(rest)")
-        case .outputFailed(let text): console.notice("\(text): \(cancelled.count) calls are asked to end\(rest)")
-        case .noWorker: console.failure("map: \(reason.reason.text)", evidence: reason.evidence)
-        case .readerGone: break
-        }
-    }
-
-    // MARK: Signals
-
-    /// Called on the signals' own thread.
-    nonisolated func receive(_ wish: SignalWatch.Wish) {
-        if wish == .stopping {
-            // The process stands still when this returns: the line must be free by then.
-            console.bar("", columns: 0)
-            console.waitUntilWritten(atMost: .milliseconds(200))
-            return
-        }
-        reactor.perform { self.assumeIsolated { $0.obey(wish) } }
-    }
-
-    private func obey(_ wish: SignalWatch.Wish) {
-        switch wish {
-        case .end(let signal): end(signal)
-        case .status:
-            measure()
-            console.lines([meter.line(now: .now)])
-        case .continued: console.forgetBar()
-        case .stopping: break
-        }
-    }
-
-    private func end(_ signal: CInt) {
-        ends += 1
-        if ends > 2 { endNow(signal) }
-        if ends == 1, !isOver { stop(.signal(signal)) }
-        guard ends == 2 else { return }
-        console.notice("ending at once")
-        settings.output.interrupt()
-        guard let pool else { return }
-        Task { await pool.kill() }
-    }
-
-    /// Somebody has asked three times: not even the workers' ends are waited for.
-    private func endNow(_ signal: CInt) -> Never {
-        for file in running.values { file.call.abandon() }
-        console.finish()
-        _exit(SupervisorExitCode.signalBase + signal)
-    }
-
-    // MARK: Progress
-
-    private func measure() {
-        var state = state
-        for file in running.values {
-            let standing = file.call.standing
-            state.bytesIn += standing.bytesIn
-            state.bytesOut += standing.bytesOut
-            state.partlyDone += standing.part
-        }
-        meter.update(state, now: .now)
-    }
-
-    private func tickLater() {
-        timer = meter.nextWake(now: .now).map { moment in
-            reactor.schedule(at: moment) { self.assumeIsolated { $0.tick() } }
-        }
-    }
-
-    private func tick() {
-        timer = nil
-        guard !isOver else { return }
-        measure()
-        show(meter.dueLines(now: .now))
-        if meter.style == .bar, TerminalProbe.isInForeground {
-            console.bar(meter.line(now: .now), columns: TerminalProbe.columns)
-        }
-        tickLater()
-    }
-
-    private func show(_ lines: [String]) {
-        if !settings.isQuiet { console.lines(lines) }
     }
 }
