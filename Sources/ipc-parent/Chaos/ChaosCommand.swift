@@ -136,7 +136,8 @@ struct ChaosCommand: ParsableCommand {
     }
 
     func run() throws {
-        try? Keeper.start()
+        // The supervisors that it kills are its children, too.
+        Supervision.begin(adoptsOrphans: false)
         let seed = seed ?? .random(in: 0..<1_000_000)
         let ownToken = token ?? "\(getpid())"
         var leftovers = ChaosLeftovers(token: ownToken)

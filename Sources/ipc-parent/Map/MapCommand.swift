@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-internal import CLinux
 internal import Glibc
 
 /// `ipc-parent map`: one call a file, over a pool of workers.
@@ -23,7 +22,7 @@ struct MapCommand: ParsableCommand {
     @OptionGroup var options: MapOptions
 
     func run() throws {
-        clinux_keep_memory()
+        Supervision.begin(adoptsOrphans: true)
         // Before signals are blocked: a list that is typed, or comes from a slow pipe, can be broken off.
         let names = Result { () throws(MapRefusal) in
             try FileNames.all(options, standardInput: IPCParent.standard.input)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-internal import CLinux
 internal import Glibc
-internal import Supervisor
 
 /// `ipc-parent run`: one job in the foreground, without a daemon.
 struct RunCommand: ParsableCommand {
@@ -24,10 +22,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var options: RunOptions
 
     func run() throws {
-        clinux_keep_memory()
-        try? Keeper.start()
-        // Its workers are this process's only children. Without this, what leaves a worker's session is out of reach.
-        _ = try? Subreaper.become()
+        Supervision.begin(adoptsOrphans: true)
         let code = Foreground(options: options, standard: IPCParent.standard).run()
         // Not exit(3): threads that write for others may still run, and nothing waits in a buffer of the C library's.
         _exit(code)
