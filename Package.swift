@@ -66,9 +66,16 @@ let package = Package(
             dependencies: ["IPCFrameCodable", "IPCFrame"],
             swiftSettings: settings
         ),
+        // The worker that the tests of the pool start.
+        .executableTarget(
+            name: "pool-worker",
+            dependencies: ["IPCFrame"],
+            path: "Tests/PoolWorker",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "SupervisorTests",
-            dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child"],
+            dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child", "pool-worker"],
             swiftSettings: settings
         ),
         .testTarget(name: "TablesTests", dependencies: ["Tables", "CSQLite"], swiftSettings: settings),
