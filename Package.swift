@@ -78,6 +78,16 @@ let package = Package(
             dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child", "pool-worker"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "SupervisorServiceTests",
+            dependencies: [
+                "SupervisorService", "Supervisor", "IPCFrame", "pool-worker",
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "TablesTests", dependencies: ["Tables", "CSQLite"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
