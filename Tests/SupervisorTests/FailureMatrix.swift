@@ -141,7 +141,7 @@ enum FailureMatrix {
 }
 
 /// Lets few tasks in at a time, in the order in which they came.
-private actor Turnstile {
+actor Turnstile {
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []
 

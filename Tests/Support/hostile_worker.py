@@ -7,6 +7,7 @@ MODE, with dashes for underscores. If PIDS is set, the number of each process is
 """
 
 import os
+import resource
 import signal
 import socket
 import struct
@@ -496,6 +497,111 @@ def mode_ping_flood():
     while True:
         sock.sendall(b"".join(frame(PING, 0, struct.pack("<Q", value + more)) for more in range(1000)))
         value += 1000
+
+
+# ------------------------------------------------------------------------------------ the ways to die, at their moments
+
+
+def half_a_frame(stream):
+    sock.sendall(frame(DATA, stream, b"x" * 100, length=500))
+    os._exit(0)
+
+
+def close_and_live(_):
+    sock.close()
+    sleep()
+
+
+def speak_garbage(_):
+    sock.sendall(b"this is not a frame, and was never meant to be one. \xff" * 10)
+    sleep()
+
+
+def eat_memory(_):
+    held = []
+    while True:
+        held.append(b"\xff" * (1 << 20))
+
+
+def be_signalled(_):
+    """The test sends the signal when it reads this."""
+    print(f"ready to be signalled: {os.getpid()}", file=sys.stderr, flush=True)
+    sleep()
+
+
+def flood(_):
+    line = b"the same complaint over and over again, and nobody listens to it\n" * 1000
+    for _ in range(50):
+        os.write(2, line)
+
+
+def ignore_sigterm(_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sleep()
+
+
+WAYS = {
+    "exit0": lambda _: os._exit(0),
+    "exit3": lambda _: os._exit(3),
+    "segv": lambda _: die("signal:SEGV"),
+    "kill": be_signalled,
+    "stop": be_signalled,
+    "oom": eat_memory,
+    "close": close_and_live,
+    "garbage": speak_garbage,
+    "half": half_a_frame,
+    "flood": flood,
+    "silent": lambda _: sleep(),
+    "ignoreTerm": ignore_sigterm,
+    "grandchild": lambda _: leave_grandchild("setsid"),
+}
+
+
+def mode_matrix(way, moment, flag, delay="0"):
+    """Goes wrong in this way at this moment, `delay` microseconds late, once: only the worker that makes the file `flag`.
+
+    All others answer every call with "answer!", once its body has been read.
+    """
+
+    def at(now, stream=0):
+        nonlocal is_harmful
+        if is_harmful and now == moment:
+            is_harmful = False
+            time.sleep(int(delay) / 1e6)
+            WAYS[way](stream)
+
+    try:
+        os.close(os.open(flag, os.O_CREAT | os.O_EXCL, 0o600))
+        is_harmful = True
+    except FileExistsError:
+        is_harmful = False
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGUSR1, lambda *_: at("idle"))
+    at("starting")
+    hello()
+    wait_for(WELCOME)
+    send(READY, 0)
+    while True:
+        kind, stream, _ = wait_for(REQUEST, DATA, END, DRAIN)
+        if kind == REQUEST:
+            accept(stream)
+        elif kind == DATA:
+            at("reading", stream)
+        elif kind == END:
+            at("working", stream)
+            respond(stream, 7)
+            send(DATA, stream, b"ans")
+            at("sending", stream)
+            send(DATA, stream, b"wer")
+            sock.sendall(frame(DATA, stream, b"!") + frame(END, stream, struct.pack("<QB3xI", 7, 0, 0)))
+            at("answered", stream)
+        else:
+            at("draining")
+            send(BYE, 0)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65_536):
+                pass
+            sys.exit(0)
 
 
 def main():
