@@ -23,7 +23,8 @@ final class OutputCapture {
     private var splitter = LineSplitter()
     private let wantsLines: Bool
     private var descriptor: OwnedDescriptor?
-    private var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+    // Not zeroed: of a worker that prints nothing it is never touched, and takes no memory.
+    private var buffer = unsafe [UInt8](unsafeUninitializedCapacity: 16 * 1024) { $1 = $0.count }
 
     init(_ descriptor: consuming OwnedDescriptor, wantsLines: Bool) {
         self.descriptor = consume descriptor
