@@ -137,7 +137,11 @@ struct WorkerPoolFailureTests {
             let steps = [Argument("steps", "15"), Argument("milliseconds", "100")]
             #expect(try await pool.call("move", arguments: steps, options: options).text == "moved")
             let silent = await pool.occupy(options: options)
-            #expect(await poolError { try await silent.value } == .stalled)
+            guard case .stalled(let evidence?) = await poolError({ try await silent.value }) else {
+                Issue.record("a silent call is stalled, and what its worker was doing is told")
+                return
+            }
+            #expect(evidence.state == "S")
             // It ended as it was told to, so it goes on.
             #expect(try await pool.pid() == record.pids.map(String.init).first)
         }
