@@ -86,7 +86,7 @@ enum WorkerExample {
             try FileManager.default.copyItem(at: source, to: target)
         }
         let blocks = try Self.blocks("sh").filter { $0.contains("ipc-parent") }
-        #expect(blocks.count == 3)
+        #expect(blocks.count == 4)
         for block in blocks {
             let result = try await shell.sh("set -euo pipefail; PATH=\(try CommandLine.products):$PATH\n\(block)")
             #expect(result.code == 0, "\(block)\n\(result)")

@@ -16,11 +16,16 @@ final class ScratchFiles: Sendable {
 
     deinit {
         // Tests make files and flat directories only.
-        for name in entries { unsafe Glibc.remove(path + "/" + name) }
+        for name in entries {
+            for inner in Self.entries(of: path + "/" + name) { unsafe Glibc.remove(path + "/" + name + "/" + inner) }
+            unsafe Glibc.remove(path + "/" + name)
+        }
         unsafe rmdir(path)
     }
 
-    var entries: [String] {
+    var entries: [String] { Self.entries(of: path) }
+
+    private static func entries(of path: String) -> [String] {
         guard let directory = unsafe opendir(path) else { return [] }
         defer { unsafe closedir(directory) }
         var names: [String] = []

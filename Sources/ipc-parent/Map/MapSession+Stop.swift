@@ -20,6 +20,9 @@ extension MapSession {
         let rest = committing == 0 ? "" : "; \(committing) are committing, and are left to end"
         switch reason {
         case .signal(let number):
+            // A reader that reads no more would hold up the end for ever.
+            let deadline = ContinuousMoment.now + settings.pool.policy.cancelGrace
+            _ = reactor.schedule(at: deadline) { self.assumeIsolated { $0.giveOutputUp() } }
             let hint = number == SIGINT ? " (Ctrl-C again: at once)" : ""
             let grace = NumberText.span(settings.pool.policy.cancelGrace)
             console.notice(
@@ -62,7 +65,7 @@ extension MapSession {
         if ends == 1, !isOver { stop(.signal(signal)) }
         guard ends == 2 else { return }
         console.notice("ending at once")
-        settings.output.interrupt()
+        giveOutputUp()
         guard let pool else { return }
         Task { await pool.kill() }
     }

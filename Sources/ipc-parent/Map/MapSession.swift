@@ -48,7 +48,9 @@ actor MapSession {
     private var next = 0
     var running: [Int: Running] = [:]
     private var results: ResultQueue<MapCall.End>
-    private var writing = 0
+    /// Results on their way to standard output.
+    private var writing: [Int: MapCall.End] = [:]
+    private var isOutputGivenUp = false
     var stopped: MapStop?
     var ends = 0
     var isOver = false
@@ -132,11 +134,11 @@ actor MapSession {
     private func feed() {
         let workers = settings.pool.policy.maximumWorkers
         let limit = workers + min(workers, Self.mostAhead)
-        while stopped == nil, next < settings.files.count, running.count + writing < limit, !results.isFull {
+        while stopped == nil, next < settings.files.count, running.count + writing.count < limit, !results.isFull {
             begin(next)
             next += 1
         }
-        let isDone = running.isEmpty && writing == 0 && (stopped != nil || next == settings.files.count)
+        let isDone = running.isEmpty && writing.isEmpty && (stopped != nil || next == settings.files.count)
         guard isDone, let waiter else { return }
         precondition(results.isEmpty, "once all files have ended, no result waits for another")
         self.waiter = nil
@@ -167,17 +169,18 @@ actor MapSession {
     /// Writes a result to standard output, after those before it.
     private func write(_ index: Int, _ end: MapCall.End) {
         guard let spool = end.spool else { preconditionFailure("what is written has a result") }
-        writing += 1
+        writing[index] = end
+        if isOutputGivenUp { return written(index, .failure(.interrupted)) }
         let output = settings.output
         resultThread.perform { [reactor] in
             let result = Result { () throws(JobBodyError) in try spool.copy(to: output) }
-            reactor.perform { self.assumeIsolated { $0.written(index, end, result) } }
+            reactor.perform { self.assumeIsolated { $0.written(index, result) } }
         }
     }
 
-    private func written(_ index: Int, _ end: MapCall.End, _ result: Result<Void, JobBodyError>) {
-        writing -= 1
-        var end = end
+    private func written(_ index: Int, _ result: Result<Void, JobBodyError>) {
+        // It may have been given up before.
+        guard var end = writing.removeValue(forKey: index) else { return }
         end.spool = nil
         if case .failure(let error) = result {
             switch error {
@@ -192,6 +195,15 @@ actor MapSession {
         }
         conclude(index, end)
         feed()
+    }
+
+    /// Waits no longer for whoever reads standard output.
+    ///
+    /// The thread that writes may stay where it is: the process does not wait for it.
+    func giveOutputUp() {
+        isOutputGivenUp = true
+        settings.output.interrupt()
+        for index in writing.keys.sorted() { written(index, .failure(.interrupted)) }
     }
 
     /// Takes account of a file that has ended.
