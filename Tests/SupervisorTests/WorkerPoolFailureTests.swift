@@ -133,8 +133,8 @@ struct WorkerPoolFailureTests {
             $0.worker.heartbeat = .seconds(2)
         } _: { (pool, record) async throws in
             var options = PoolCallOptions()
-            options.stallTimeout = .seconds(1)
-            let steps = [Argument("steps", "15"), Argument("milliseconds", "100")]
+            options.stallTimeout = .seconds(2)
+            let steps = [Argument("steps", "25"), Argument("milliseconds", "100")]
             #expect(try await pool.call("move", arguments: steps, options: options).text == "moved")
             let silent = await pool.occupy(options: options)
             guard case .stalled(let evidence?) = await poolError({ try await silent.value }) else {
@@ -144,6 +144,21 @@ struct WorkerPoolFailureTests {
             #expect(evidence.state == "S")
             // It ended as it was told to, so it goes on.
             #expect(try await pool.pid() == record.pids.map(String.init).first)
+        }
+    }
+
+    @Test("A call's progress is seen in its own time, also beside a call that has more of it")
+    func stallsApart() async throws {
+        try await withPool { (pool, _) async throws in
+            var options = PoolCallOptions()
+            options.stallTimeout = .seconds(600)
+            let patient = await pool.occupy(options: options)
+            // Between two looks at a patient call, which are a second apart, it would be over.
+            options.stallTimeout = .milliseconds(800)
+            let steps = [Argument("steps", "50"), Argument("milliseconds", "50")]
+            #expect(try await pool.call("move", arguments: steps, options: options).text == "moved")
+            patient.cancel()
+            _ = await patient.result
         }
     }
 

@@ -91,6 +91,8 @@ extension WorkerPool {
         /// Who does it now, or did it last.
         var process: WorkerProcess?
         var lastStatistics: CallStatistics?
+        /// How often it is looked at whether it moves; nil for a call that may stand still.
+        var stallInterval: Duration?
         private var turn: Turn?
         private var waiter: CheckedContinuation<Turn, Never>?
 
@@ -193,7 +195,7 @@ extension WorkerPool {
             throw error
         }
         record.outgoing = call
-        watchForStalls(request)
+        watchForStalls(record, request)
         let pooled = PooledCall(number: id, worker: worker, attempt: attempt, call: call)
         do {
             let value = try await handler(pooled)
@@ -228,25 +230,40 @@ extension WorkerPool {
 
     // MARK: Stalls
 
-    /// Looks, while a call with a stall timeout runs, whether it moves.
-    private func watchForStalls(_ request: CallRequest) {
-        guard let timeout = request.options.stallTimeout, stallWatch == nil else { return }
-        let interval = max(.milliseconds(10), min(.seconds(1), timeout / 4))
-        stallWatch = reactor.schedule(at: .now + interval) { self.assumeIsolated { $0.lookForStalls(interval) } }
+    /// Looks, while a call with a stall timeout runs, whether it moves: often enough for the shortest of them.
+    private func watchForStalls(_ record: CallRecord, _ request: CallRequest) {
+        guard let timeout = request.options.stallTimeout else { return }
+        let interval = max(.milliseconds(1), min(.seconds(1), timeout / 4))
+        record.stallInterval = interval
+        watchForStalls(each: interval)
     }
 
-    private func lookForStalls(_ interval: Duration) {
-        stallWatch = nil
-        var isNeeded = false
+    private func watchForStalls(each interval: Duration) {
+        if let stallWatch {
+            guard interval < stallWatch.interval else { return }
+            reactor.cancel(stallWatch.id)
+        }
+        let id = reactor.schedule(at: .now + interval) {
+            self.assumeIsolated { pool in
+                pool.stallWatch = nil
+                if let interval = pool.noteActivity() { pool.watchForStalls(each: interval) }
+            }
+        }
+        stallWatch = (id, interval)
+    }
+
+    /// Tells the machine which calls have moved; returns how soon that is to be looked at again, if it is.
+    @discardableResult
+    func noteActivity() -> Duration? {
+        var shortest: Duration?
         for (id, record) in calls {
-            guard let call = record.outgoing else { continue }
-            isNeeded = true
+            guard let call = record.outgoing, let interval = record.stallInterval else { continue }
+            shortest = min(shortest ?? interval, interval)
             let statistics = call.statistics
             guard statistics != record.lastStatistics else { continue }
             record.lastStatistics = statistics
             handle(.activity(id))
         }
-        guard isNeeded else { return }
-        stallWatch = reactor.schedule(at: .now + interval) { self.assumeIsolated { $0.lookForStalls(interval) } }
+        return shortest
     }
 }

@@ -24,7 +24,7 @@ public actor WorkerPool {
     var workers: [PoolMachine.WorkerID: Worker] = [:]
     var calls: [PoolMachine.CallID: CallRecord] = [:]
     var lastCall: PoolMachine.CallID = 0
-    var stallWatch: Reactor.TimerID?
+    var stallWatch: (id: Reactor.TimerID, interval: Duration)?
     private var isStarted = false
     private var clock = DeadlineClock()
     private var timer: (id: Reactor.TimerID, moment: ContinuousMoment)?
@@ -131,6 +131,8 @@ public actor WorkerPool {
 
     private func wake() {
         timer = nil
+        // What has moved since the last look, which may have been long ago on a busy machine, has not stalled.
+        if stallWatch != nil { noteActivity() }
         handle(.wake)
         if timer == nil { clock.willWake(at: nil) }
     }
