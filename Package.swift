@@ -75,7 +75,12 @@ let package = Package(
         ),
         .testTarget(
             name: "SupervisorTests",
-            dependencies: ["Supervisor", "IPCFrame", "CLinux", "ipc-parent", "ipc-child", "pool-worker"],
+            dependencies: [
+                "Supervisor", "SupervisorService", "IPCFrame", "CLinux", "ipc-parent", "ipc-child", "pool-worker",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -27,6 +27,19 @@ enum EmbeddingExample {
     }
 }
 
+enum PoolExample {
+    static func digest(of message: [UInt8], worker path: String) async throws -> PoolReply {
+        var worker = WorkerConfiguration(executable: path)
+        worker.nice = 10  // requests go before work
+        var configuration = PoolConfiguration(worker: worker)
+        configuration.policy.maximumWorkers = 2
+        let pool = WorkerPool(configuration)
+        let reply = try await pool.call("digest", body: .bytes(message))
+        await pool.drain()
+        return reply
+    }
+}
+
 enum WorkerExample {
     static func main() {
         Worker.run(name: "shouter") { call in
@@ -58,7 +71,7 @@ enum WorkerExample {
     @Test func everySwiftExampleOfTheReadmeIsCompiledHere() throws {
         let source = Self.squeezed(try String(contentsOfFile: #filePath, encoding: .utf8))
         let blocks = try Self.blocks("swift")
-        #expect(blocks.count == 2)
+        #expect(blocks.count == 3)
         for block in blocks { #expect(source.contains(Self.squeezed(block)), "not compiled: \(block)") }
     }
 
@@ -75,6 +88,11 @@ enum WorkerExample {
         )
         #expect(counts.first == Count("new", 2))
         #expect(counts.last == Count("unchanged", 0))
+    }
+
+    @Test func thePoolExampleReturnsTheDigest() async throws {
+        let reply = try await PoolExample.digest(of: Array("abc".utf8), worker: try CommandLine.products + "/ipc-child")
+        #expect(String(decoding: reply.bytes, as: UTF8.self).hasPrefix("352441c2 3"))
     }
 
     /// The shell examples run as they stand, in a directory that has what they name.
