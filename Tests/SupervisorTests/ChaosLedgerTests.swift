@@ -46,7 +46,7 @@ import Testing
         (.workerLost(PoolBench.exit(.protocolViolation("garbage"))), "worker broke the protocol"),
         (.quarantined(PoolBench.crashed), "worker was ended by SIGSEGV"), (.quarantined(nil), "quarantined"),
         (.timedOut(whileRunning: true), "timed out"), (.timedOut(whileRunning: false), "timed out before it began"),
-        (.stalled, "stalled"), (.cancelled, "cancelled"), (.queueFull, "queue full"),
+        (.stalled(nil), "stalled"), (.cancelled, "cancelled"), (.queueFull, "queue full"),
         (.breakerOpen(retryAfter: .seconds(1), lastEnd: nil), "breaker open"),
         (.notStarted(PoolBench.spawnError(.system)), "worker not started"),
     ])
