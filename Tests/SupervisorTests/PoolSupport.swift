@@ -93,14 +93,16 @@ final class PoolRecord: Sendable {
     }
 }
 
-/// The configuration of a pool for tests: two workers, little patience, no breaker.
+/// The configuration of a pool for tests: two workers, no deadline that passes by itself, no breaker.
 func poolConfiguration(_ change: (inout PoolConfiguration) throws -> Void = { _ in }) throws -> PoolConfiguration {
     var configuration = PoolConfiguration(
         worker: WorkerConfiguration(executable: try CommandLine.products + "/pool-worker")
     )
     configuration.worker.startTimeout = .seconds(60)
+    configuration.worker.heartbeat = nil
+    configuration.worker.grace = .seconds(60)
     configuration.policy.maximumWorkers = 2
-    configuration.policy.cancelGrace = .milliseconds(200)
+    configuration.policy.cancelGrace = .seconds(60)
     configuration.policy.restart.first = .milliseconds(1)
     configuration.policy.breaker = nil
     try change(&configuration)

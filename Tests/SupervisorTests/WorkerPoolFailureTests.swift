@@ -105,24 +105,35 @@ struct WorkerPoolFailureTests {
         }
     }
 
-    @Test("A call may run out of time while it waits, and while it runs in C and is deaf")
-    func timeouts() async throws {
+    @Test("A call may run out of time while it waits")
+    func waitsTooLong() async throws {
         try await withPool {
             $0.policy.maximumWorkers = 1
         } _: { (pool, record) async throws in
             let first = await pool.occupy()
             var options = PoolCallOptions()
             options.timeout = .milliseconds(50)
-            let waiting = await poolError { [options] in try await pool.call("pid", options: options) }
-            #expect(waiting == .timedOut(whileRunning: false))
+            let error = await poolError { [options] in try await pool.call("pid", options: options) }
+            #expect(error == .timedOut(whileRunning: false))
             first.cancel()
-            _ = await first.result
+            #expect(try await pool.pid() == record.pids.map(String.init).first)
+        }
+    }
 
-            options.timeout = .milliseconds(200)
-            let running = await poolError { [options] in try await pool.call("hang", options: options) }
-            #expect(running == .timedOut(whileRunning: true))
+    @Test("A call that runs in C, and is deaf, costs its worker when its time is over")
+    func runsTooLong() async throws {
+        try await withPool {
+            $0.policy.maximumWorkers = 1
+            $0.policy.cancelGrace = .milliseconds(100)
+            $0.worker.grace = .milliseconds(200)
+        } _: { (pool, record) async throws in
+            _ = try await pool.pid()
+            var options = PoolCallOptions()
+            options.timeout = .seconds(1)
+            let error = await poolError { [options] in try await pool.call("hang", options: options) }
+            #expect(error == .timedOut(whileRunning: true))
             #expect(await record.ends().first?.reason == .timedOut(.total))
-            #expect(record.events.contains(.callOverdue(call: 3, worker: 1)))
+            #expect(record.events.contains(.callOverdue(call: 2, worker: 1)))
             #expect(try await pool.call("echo", body: .bytes([1])).bytes == [1])
         }
     }
@@ -130,7 +141,7 @@ struct WorkerPoolFailureTests {
     @Test("Progress puts off a stall, and a heartbeat does not")
     func stalls() async throws {
         try await withPool {
-            $0.worker.heartbeat = .seconds(2)
+            $0.worker.heartbeat = .seconds(10)
         } _: { (pool, record) async throws in
             var options = PoolCallOptions()
             options.stallTimeout = .seconds(2)
