@@ -41,10 +41,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (PoolError.workerLost(PoolBench.exit(.exited(code: 3))), "worker exited with status 3"),
-        (.workerLost(PoolBench.exit(.outOfMemory(.residentSize(7, limit: 5)))), "worker ran out of memory"),
-        (.workerLost(PoolBench.exit(.protocolViolation("garbage"))), "worker broke the protocol"),
-        (.quarantined(PoolBench.crashed), "worker was ended by SIGSEGV"), (.quarantined(nil), "quarantined"),
+        (PoolError.quarantined(PoolBench.crashed), "worker was ended by SIGSEGV"), (.quarantined(nil), "quarantined"),
         (.timedOut(whileRunning: true), "timed out"), (.timedOut(whileRunning: false), "timed out before it began"),
         (.stalled(nil), "stalled"), (.cancelled, "cancelled"), (.queueFull, "queue full"),
         (.breakerOpen(retryAfter: .seconds(1), lastEnd: nil), "breaker open"),
@@ -52,6 +49,32 @@ import Testing
     ])
     func aReasonOfTheSupervisorsExplains(error: PoolError, words: String) {
         #expect(ChaosLedger.judge(call(1, .kill), .failure(error)) == .explained(words))
+    }
+
+    @Test(arguments: [
+        (ExitReason.exited(code: 41), ChaosHarm.exit, "worker exited with status 41"),
+        (.outOfMemory(.residentSize(7, limit: 5)), .oom, "worker ran out of memory"),
+        (.protocolViolation("garbage"), .garbage, "worker broke the protocol"),
+        (.signalled(signal: 11, dumpedCore: false), .crash, "worker was ended by SIGSEGV"),
+    ])
+    func anEndExplainsTheHarmThatShowsSo(reason: ExitReason, harm: ChaosHarm, words: String) {
+        let error = PoolError.workerLost(PoolBench.exit(reason))
+        #expect(ChaosLedger.judge(call(1, harm), .failure(error)) == .explained(words))
+        guard case .wrong = ChaosLedger.judge(call(1, .flood), .failure(error)) else {
+            Issue.record("a reason that does not fit the harm is wrong")
+            return
+        }
+    }
+
+    /// What may come from outside, or from the call before, may strike any call.
+    @Test func aStrayHarmExplainsAnyCall() {
+        for reason in [ExitReason.signalled(signal: 9, dumpedCore: false), .stalled(.heartbeat), .exited(code: 42)] {
+            let error = PoolError.workerLost(PoolBench.exit(reason))
+            guard case .explained = ChaosLedger.judge(call(1, nil), .failure(error)) else {
+                Issue.record("\(reason) may strike any call")
+                return
+            }
+        }
     }
 
     @Test func noReasonIsNone() {
