@@ -38,9 +38,9 @@ struct ProcessStat: Equatable, Sendable {
 }
 
 /// Reads small files of the proc file system.
-enum ProcFile {
+package enum ProcFile {
     /// The first bytes of a file as text; nil when it cannot be read.
-    static func text(_ path: String, limit: Int = 4096) -> String? {
+    package static func text(_ path: String, limit: Int = 4096) -> String? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -58,7 +58,7 @@ enum ProcFile {
     }
 
     /// The numbers that name the entries of a directory.
-    static func numbers(in path: String, limit: Int) -> [Int32] {
+    package static func numbers(in path: String, limit: Int) -> [Int32] {
         guard let directory = unsafe opendir(path) else { return [] }
         defer { unsafe closedir(directory) }
         var numbers: [Int32] = []

@@ -151,6 +151,7 @@ struct JobRunWorld {
     mutating func randomEnd() -> JobRunMachine.WorkerEnd {
         [
             .exited(code: 0), .exited(code: 9), .killed(signal: 11, dumpedCore: true), .outOfMemory(evidence: "7"),
+            .outOfCPUTime(evidence: "7"),
             .timedOut(.heartbeat), .protocolViolation(code: "x", text: ""), .unknown("lost"),
         ].randomElement(using: &random) ?? .stopped
     }

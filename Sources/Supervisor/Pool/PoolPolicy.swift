@@ -30,7 +30,8 @@ public struct PoolPolicy: Sendable, Equatable {
 
     /// Calls that one worker does at a time.
     ///
-    /// 1 keeps calls apart: a crash can hit only one. Raise it for workers that mostly wait.
+    /// 1 keeps calls apart: a crash can hit only one. Raise it for workers that mostly wait; a connection has room for
+    /// 128, unless its limits say otherwise.
     public var callsPerWorker = 1
 
     /// How long a worker above the minimum may have nothing to do; nil keeps it.

@@ -35,6 +35,9 @@ public actor WorkerPool {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe reactor.asUnownedSerialExecutor() }
 
     /// A pool without workers yet: the first call, or ``start()``, brings them.
+    ///
+    /// - Precondition: the policy makes sense: 1 worker or more, a minimum not above the maximum, 1 call a worker or more,
+    ///   no negative limit.
     public init(_ configuration: PoolConfiguration, on reactor: Reactor = .shared) {
         self.configuration = configuration
         self.reactor = reactor

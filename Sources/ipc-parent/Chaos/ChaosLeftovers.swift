@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
-internal import IPCFrame
+internal import Supervisor
 
 /// What a run must not leave behind: processes, descriptors, files, memory.
 struct ChaosLeftovers {
@@ -41,23 +41,24 @@ struct ChaosLeftovers {
     /// Processes, other than this one, that were started in the run.
     static func processes(token: String) -> [Int32] {
         let mark = Array("\(marker)=\(token)".utf8)
-        return numbers(in: "/proc").filter { pid in
-            guard pid != getpid() else { return false }
-            return read("/proc/\(pid)/environ").split(separator: 0).contains { $0.elementsEqual(mark) }
+        return ProcFile.numbers(in: "/proc", limit: .max).filter { pid in
+            guard pid != getpid(), let environment = ProcFile.text("/proc/\(pid)/environ", limit: 1 << 18) else {
+                return false
+            }
+            return environment.utf8.split(separator: 0).contains { $0.elementsEqual(mark) }
         }
     }
 
     /// Children of this process, also those that have ended and were not reaped.
     static func children() -> [Int32] {
-        numbers(in: "/proc/self/task").flatMap { thread in
-            String(decoding: read("/proc/self/task/\(thread)/children"), as: UTF8.self)
-                .split(separator: " ").compactMap { Int32($0) }
+        ProcFile.numbers(in: "/proc/self/task", limit: .max).flatMap { thread in
+            (ProcFile.text("/proc/self/task/\(thread)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
         }
     }
 
     private static func openDescriptors() -> Set<String> {
         Set(
-            numbers(in: "/proc/self/fd").compactMap { number in
+            ProcFile.numbers(in: "/proc/self/fd", limit: .max).compactMap { number in
                 guard let target = (try? File.linkTarget(of: "/proc/self/fd/\(number)")) ?? nil else { return nil }
                 // The directory that is being read.
                 return target.hasSuffix("/fd") ? nil : target
@@ -66,31 +67,7 @@ struct ChaosLeftovers {
     }
 
     private static func ownResidentSize() -> UInt64 {
-        let words = String(decoding: read("/proc/self/statm"), as: UTF8.self).split(separator: " ")
+        let words = (ProcFile.text("/proc/self/statm") ?? "").split(separator: " ")
         return words.count > 1 ? (UInt64(words[1]) ?? 0) * UInt64(getpagesize()) : 0
-    }
-
-    private static func numbers(in directory: String) -> [Int32] {
-        guard let stream = unsafe opendir(directory) else { return [] }
-        defer { unsafe closedir(stream) }
-        var result: [Int32] = []
-        while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-            }
-            if let number = Int32(name) { result.append(number) }
-        }
-        return result
-    }
-
-    private static func read(_ path: String) -> [UInt8] {
-        guard let file = try? File.open(path, O_RDONLY) else { return [] }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = file.withRawValue { unsafe Glibc.read($0, &buffer, buffer.count) }
-            guard count > 0 else { return bytes }
-            bytes += buffer.prefix(count)
-        }
     }
 }
