@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
+public import IPCFrame
 
 /// What a worker was doing just before it was ended for being too slow, or silent; at most some 4 KiB.
 ///
@@ -28,6 +29,10 @@ public struct StallEvidence: Equatable, Sendable {
     public var threadCount: Int
     /// Its first threads, at most ``threadLimit``.
     public var threads: [ThreadState]
+    /// The last frames of its connection, a line each, the oldest first; see `Connection.recentFrames`.
+    public var lastFrames: [String] = []
+    /// How far the call said it was, where a call stalled.
+    public var lastProgress: Progress?
 
     /// How many threads are looked at.
     public static let threadLimit = 16
@@ -74,7 +79,8 @@ extension StallEvidence: CustomStringConvertible {
         let place = systemCall ?? waitChannel
         let others = threads.dropFirst().filter { "RD".contains($0.state) }
         let busy = others.isEmpty ? "" : ", while its thread '\(others[0].name)' \(Self.activity(others[0]))"
-        return "it " + Self.activity(state, place) + busy
+        let frame = lastFrames.last.map { "; the last frame: \($0)" } ?? ""
+        return "it " + Self.activity(state, place) + busy + frame
     }
 
     private static func activity(_ thread: ThreadState) -> String { activity(thread.state, thread.systemCall) }

@@ -54,7 +54,7 @@ extension WorkerProcess {
             kin.formUnion(ProcessTree.descendants(of: ProcessIdentity(pid: rawPID, start: stat.start)))
         }
         if stallEvidence == nil, sequence.isTerminating, stopCause?.isSlowness == true {
-            stallEvidence = StallEvidence.read(pid: rawPID)
+            stallEvidence = currentActivity
         }
     }
 
@@ -132,7 +132,12 @@ extension WorkerProcess {
     }
 
     /// What the worker is doing just now; nil when it has ended.
-    var currentActivity: StallEvidence? { hasEnded ? nil : StallEvidence.read(pid: rawPID) }
+    var currentActivity: StallEvidence? {
+        guard !hasEnded, var evidence = StallEvidence.read(pid: rawPID) else { return nil }
+        // It lives on the same reactor.
+        if let connection = link as? Connection { evidence.lastFrames = connection.assumeIsolated { $0.recentFrames } }
+        return evidence
+    }
 
     // MARK: Memory
 

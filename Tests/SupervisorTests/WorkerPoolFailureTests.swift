@@ -153,6 +153,7 @@ struct WorkerPoolFailureTests {
                 return
             }
             #expect(evidence.state == "S")
+            #expect(evidence.lastFrames.contains { $0.hasPrefix("> REQUEST stream=") })
             // It ended as it was told to, so it goes on.
             #expect(try await pool.pid() == record.pids.map(String.init).first)
         }

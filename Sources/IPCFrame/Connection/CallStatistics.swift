@@ -38,9 +38,13 @@ public struct CallStatistics: Equatable, Sendable {
 final class StatisticsBox: Sendable {
     private let value = Mutex(CallStatistics())
     private let final = Mutex(false)
+    private let progress = Mutex<Progress?>(nil)
     private let droppedLines = Mutex<UInt64>(0)
 
     var current: CallStatistics { value.withLock { $0 } }
+
+    /// The last that the answerer told of how far it is.
+    var lastProgress: Progress? { progress.withLock { $0 } }
 
     /// Whether the answerer has said that its effects may be lasting.
     var isFinal: Bool { final.withLock { $0 } }
@@ -53,6 +57,7 @@ final class StatisticsBox: Sendable {
         switch event {
         case .progress(let progress):
             value.withLock { $0.progressReports += 1 }
+            self.progress.withLock { $0 = progress }
             if progress.isFinal { final.withLock { $0 = true } }
         case .log(let line): if line.dropped > 0 { droppedLines.withLock { $0 += UInt64(line.dropped) } }
         }

@@ -38,6 +38,7 @@ extension Connection {
             count += 1
             switch reader.next(from: descriptor, admit: { machine.admit($0) }) {
             case .frame(let header, let payload):
+                recent.record(header, isSent: false)
                 trace?.record(header, isSent: false)
                 machine.receive(header, payload: payload)
                 obey()
@@ -77,7 +78,10 @@ extension Connection {
 
     private func nextFrame() -> OutboundFrame? {
         let frame = machine.nextFrame()
-        if let frame { trace?.record(frame.header, isSent: true) }
+        if let frame {
+            recent.record(frame.header, isSent: true)
+            trace?.record(frame.header, isSent: true)
+        }
         return frame
     }
 

@@ -21,6 +21,7 @@ public actor Connection {
     var reader = FrameReader()
     var writer = FrameWriter()
     var trace: FrameTrace?
+    var recent = RecentFrames()
 
     private(set) var descriptor: CInt
     var registration: Reactor.Registration?
@@ -169,6 +170,9 @@ public actor Connection {
 
     /// Calls that are open now, in both directions.
     public var openCalls: Int { calls.count }
+
+    /// The last 16 frames, a line each, the oldest first: "> DATA stream=1 length=262148, 1.250 s ago".
+    public var recentFrames: [String] { recent.lines() }
 
     // MARK: Obeying the rules
 

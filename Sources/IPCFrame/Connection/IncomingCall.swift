@@ -167,8 +167,10 @@ public final class IncomingCall: Sendable {
         } catch let failure as CallFailure {
             await connection.failCall(id, failure.error)
         } catch let error as CallError {
+            let isCancelled = await connection.isCancelled(id)
             await connection.failCall(id, Self.remoteError(error, isCancelled: isCancelled))
         } catch {
+            let isCancelled = await connection.isCancelled(id)
             let reason = isCancelled ? "cancelled" : "the handler of '\(method)' failed: \(error)"
             let code: ErrorCode = isCancelled ? .cancelled : .internal
             await connection.failCall(id, RemoteError(code: code, exitCode: isCancelled ? 0 : 70, reason: reason))

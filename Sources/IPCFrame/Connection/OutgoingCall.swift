@@ -52,6 +52,9 @@ public final class OutgoingCall: Sendable {
     /// True also when the event itself was dropped for want of a reader.
     public var isFinal: Bool { statisticsBox.isFinal }
 
+    /// The last that the answerer told of how far it is; nil before it did.
+    public var lastProgress: Progress? { statisticsBox.lastProgress }
+
     /// How many log lines were dropped, on either side, because they came faster than they were taken.
     public var logLinesDropped: UInt64 { statisticsBox.logLinesDropped }
 

@@ -124,7 +124,8 @@ extension WorkerPool {
 
     func finish(_ id: PoolMachine.CallID, _ verdict: PoolMachine.Verdict) {
         guard let record = calls[id] else { return }
-        let evidence = verdict == .stalled ? record.process?.assumeIsolated { $0.currentActivity } : nil
+        var evidence = verdict == .stalled ? record.process?.assumeIsolated { $0.currentActivity } : nil
+        evidence?.lastProgress = record.outgoing?.lastProgress
         record.take(.finished(verdict, evidence))
     }
 
