@@ -104,7 +104,8 @@ extension ChaosPlan.Call {
         switch reason {
         case .signalled(signal: 9, _), .stalled, .exited(code: Int(ChaosWorker.lateExitCode)): true
         case .exited: harm == .exit || harm == .half
-        case .signalled: harm == .crash
+        // A worker whose socket is closed behind its back traps, if it was about to use it.
+        case .signalled: harm == .crash || harm == .close
         case .outOfMemory: harm == .oom
         case .protocolViolation: [.garbage, .half, .close].contains(harm)
         case .cancelled, .timedOut: harm == .hang
