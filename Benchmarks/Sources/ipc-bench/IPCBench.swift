@@ -9,7 +9,7 @@ import Synchronization
 ///     ipc-bench WORKLOAD [KEY=VALUE ...]
 ///
 /// Workloads: `ping-under-load` (total, codec, data), `W1` (n, warm), `W2` (rounds, warm, repeat, data), `W3` (total,
-/// msg); over a pool: `pool-dispatch` (n), `pool-scaling` (n), `pool-fairness` (n), `pool-many` (workers, idle). Keys
+/// msg); over a pool: `pool-dispatch` (n), `pool-scaling` (n, us), `pool-fairness` (n), `pool-many` (workers, idle). Keys
 /// of those without one: `codec=none|zlib`, `digest=none|crc32`. Unknown keys are ignored. Its worker is itself.
 @main
 struct IPCBench {

@@ -75,16 +75,17 @@ struct PoolBench: Sendable {
         ]
     }
 
-    /// Calls that take 2 ms of a processor: one worker, and two.
+    /// Calls that take `us` of a processor: one worker, and two.
     private func scaling() async throws -> Metrics {
         let calls = settings.number("n", 500)
+        let length = settings.number("us", 10_000)
         var rates: [Double] = []
         for workers in [1, 2] {
             let pool = pool(workers, minimum: workers)
             for _ in 0..<20 { _ = try await spin(pool, 1_000) }
             let began = ContinuousClock.now
             try await withThrowingTaskGroup { group in
-                for _ in 0..<calls { group.addTask { _ = try await spin(pool, 2_000) } }
+                for _ in 0..<calls { group.addTask { _ = try await spin(pool, length) } }
                 try await group.waitForAll()
             }
             rates.append(Double(calls) / (ContinuousClock.now - began).microseconds * 1e6)
