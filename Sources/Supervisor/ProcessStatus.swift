@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
 
 /// Memory figures of a process, in bytes, from /proc/PID/status.
 struct ProcessStatus: Equatable, Sendable {
@@ -14,13 +13,8 @@ struct ProcessStatus: Equatable, Sendable {
     ///
     /// Only for a child that has not been reaped: its number can be nobody else's.
     static func read(pid: Int32) -> ProcessStatus? {
-        let descriptor = unsafe open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        let status = ProcessStatus(parsing: buffer[..<count])
+        guard let text = ProcFile.text("/proc/\(pid)/status") else { return nil }
+        let status = ProcessStatus(parsing: text.utf8)
         return status.residentSize == nil ? nil : status
     }
 

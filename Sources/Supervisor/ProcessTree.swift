@@ -34,15 +34,15 @@ struct ProcessIdentity: Hashable, Sendable {
 /// Who started whom, as the kernel tells it (/proc/PID/task/TID/children).
 ///
 /// Reads that file for each process of the tree, and nothing of the others: some microseconds each.
-enum ProcessTree {
+package enum ProcessTree {
     /// A tree larger than this is not looked at to its end.
     static let limit = 256
 
     /// Whether this kernel tells; all but special ones do (CONFIG_PROC_CHILDREN).
     static let isKnown = unsafe access("/proc/self/task/\(clinux_own_pid())/children", R_OK) == 0
 
-    /// The living children of a process.
-    static func children(of pid: Int32) -> [Int32] {
+    /// The children of a process, also those that have ended and were not waited for.
+    package static func children(of pid: Int32) -> [Int32] {
         ProcFile.numbers(in: "/proc/\(pid)/task", limit: limit).flatMap { thread in
             (ProcFile.text("/proc/\(pid)/task/\(thread)/children", limit: 8192) ?? "")
                 .split(separator: " ").compactMap { Int32($0) }

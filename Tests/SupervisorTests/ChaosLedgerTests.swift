@@ -41,11 +41,11 @@ import Testing
     }
 
     @Test(arguments: [
-        (PoolError.quarantined(PoolBench.crashed), "worker was ended by SIGSEGV"), (.quarantined(nil), "quarantined"),
+        (PoolError.quarantined(PoolRig.crashed), "worker was ended by SIGSEGV"), (.quarantined(nil), "quarantined"),
         (.timedOut(whileRunning: true), "timed out"), (.timedOut(whileRunning: false), "timed out before it began"),
         (.stalled(nil), "stalled"), (.cancelled, "cancelled"), (.queueFull, "queue full"),
         (.breakerOpen(retryAfter: .seconds(1), lastEnd: nil), "breaker open"),
-        (.notStarted(PoolBench.spawnError(.system)), "worker not started"),
+        (.notStarted(PoolRig.spawnError(.system)), "worker not started"),
     ])
     func aReasonOfTheSupervisorsExplains(error: PoolError, words: String) {
         #expect(ChaosLedger.judge(call(1, .kill), .failure(error)) == .explained(words))
@@ -58,7 +58,7 @@ import Testing
         (.signalled(signal: 11, dumpedCore: false), .crash, "worker was ended by SIGSEGV"),
     ])
     func anEndExplainsTheHarmThatShowsSo(reason: ExitReason, harm: ChaosHarm, words: String) {
-        let error = PoolError.workerLost(PoolBench.exit(reason))
+        let error = PoolError.workerLost(PoolRig.exit(reason))
         #expect(ChaosLedger.judge(call(1, harm), .failure(error)) == .explained(words))
         guard case .wrong = ChaosLedger.judge(call(1, .flood), .failure(error)) else {
             Issue.record("a reason that does not fit the harm is wrong")
@@ -69,7 +69,7 @@ import Testing
     /// What may come from outside, or from the call before, may strike any call.
     @Test func aStrayHarmExplainsAnyCall() {
         for reason in [ExitReason.signalled(signal: 9, dumpedCore: false), .stalled(.heartbeat), .exited(code: 42)] {
-            let error = PoolError.workerLost(PoolBench.exit(reason))
+            let error = PoolError.workerLost(PoolRig.exit(reason))
             guard case .explained = ChaosLedger.judge(call(1, nil), .failure(error)) else {
                 Issue.record("\(reason) may strike any call")
                 return
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test func noReasonIsNone() {
-        let unknown = PoolError.workerLost(PoolBench.exit(.unknown("somebody took its status")))
+        let unknown = PoolError.workerLost(PoolRig.exit(.unknown("somebody took its status")))
         let errors: [any Error] = [unknown, PoolError.stopped, Self.remote, CallError.cancelled, Oddity()]
         for error in errors {
             guard case .wrong = ChaosLedger.judge(call(1, .kill), .failure(error)) else {

@@ -4,24 +4,11 @@ import Testing
 
 @testable import Supervisor
 
-/// A small random generator whose whole course a seed fixes.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 /// A world in which workers, calls, users and clocks behave as badly as they may.
 struct JobRunWorld {
     typealias Event = JobRunMachine.Event
 
-    var random: SplitMix64
+    var random: SeededRandom
     var machine: JobRunMachine
     var now = ContinuousMoment(nanoseconds: 5_000_000_000)
     var pending: [(at: ContinuousMoment, worker: Int?, event: Event)] = []
@@ -39,7 +26,7 @@ struct JobRunWorld {
     var brokenRules: [String] = []
 
     init(seed: UInt64) {
-        random = SplitMix64(state: seed)
+        random = SeededRandom(seed: seed)
         var policy = JobRunMachine.Policy()
         policy.timeout = Bool.random(using: &random) ? .seconds(Int.random(in: 1...100, using: &random)) : nil
         policy.stallTimeout = Bool.random(using: &random) ? .seconds(Int.random(in: 1...20, using: &random)) : nil

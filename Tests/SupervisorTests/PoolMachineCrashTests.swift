@@ -8,8 +8,8 @@ import Testing
 struct PoolMachineCrashTests {
     static let lost = PoolMachine.AttemptEnd.workerLost(mayRetry: true)
 
-    static func pool(slots: Int = 1, workers: Int = 1, quarantineAfter: Int = 3) -> PoolBench {
-        var pool = PoolBench {
+    static func pool(slots: Int = 1, workers: Int = 1, quarantineAfter: Int = 3) -> PoolRig {
+        var pool = PoolRig {
             $0.minimumWorkers = workers
             $0.maximumWorkers = workers
             $0.callsPerWorker = slots
@@ -20,7 +20,7 @@ struct PoolMachineCrashTests {
     }
 
     /// Ends the attempt and the worker, in either order.
-    static func crash(_ pool: inout PoolBench, call: UInt64, worker: UInt64, exitFirst: Bool) -> [PoolMachine.Action] {
+    static func crash(_ pool: inout PoolRig, call: UInt64, worker: UInt64, exitFirst: Bool) -> [PoolMachine.Action] {
         if exitFirst {
             let actions = pool.crash(worker)
             return actions + pool.send(.attemptEnded(call, lost))
@@ -34,7 +34,7 @@ struct PoolMachineCrashTests {
         var pool = Self.pool()
         pool.submit(1)
         let actions = Self.crash(&pool, call: 1, worker: 1, exitFirst: exitFirst)
-        #expect(actions.verdicts == [.workerLost(PoolBench.crashed)])
+        #expect(actions.verdicts == [.workerLost(PoolRig.crashed)])
         #expect(pool.machine.queueDepth + pool.machine.callsRunning == 0)
     }
 
@@ -65,7 +65,7 @@ struct PoolMachineCrashTests {
         pool.pass(.milliseconds(100))
         #expect(pool.send(.workerReady(2)).deeds == [.dispatch(1, to: 2, attempt: 2)])
         let second = Self.crash(&pool, call: 1, worker: 2, exitFirst: exitFirst)
-        #expect(second.verdicts == [.workerLost(PoolBench.crashed)])
+        #expect(second.verdicts == [.workerLost(PoolRig.crashed)])
     }
 
     @Test("What must not be retried is not")
@@ -74,7 +74,7 @@ struct PoolMachineCrashTests {
         pool.submit(1) { $0.retry = RetryPolicy(retries: 5) }
         pool.crash(1)
         let actions = pool.send(.attemptEnded(1, .workerLost(mayRetry: false)))
-        #expect(actions.verdicts == [.workerLost(PoolBench.crashed)])
+        #expect(actions.verdicts == [.workerLost(PoolRig.crashed)])
     }
 
     @Test("A result that had arrived counts, though the worker ended")
@@ -108,7 +108,7 @@ struct PoolMachineCrashTests {
         pool.send(.workerReady(2))
         let actions = Self.crash(&pool, call: 1, worker: 2, exitFirst: false)
         #expect(actions.told.contains(.callQuarantined(call: 1, identity: "bad")))
-        #expect(actions.verdicts == [.quarantined(PoolBench.crashed)])
+        #expect(actions.verdicts == [.quarantined(PoolRig.crashed)])
         #expect(pool.submit(2) { $0.identity = "bad" }.verdicts == [.quarantined(nil)])
         pool.pass(.seconds(3_600))
         #expect(pool.submit(3) { $0.identity = "bad" }.verdicts == [])
@@ -132,7 +132,7 @@ struct PoolMachineCrashTests {
         for round in UInt64(1)...5 {
             pool.submit(2 * round) { $0.identity = "odd" }
             let actions = Self.crash(&pool, call: 2 * round, worker: round, exitFirst: true)
-            #expect(actions.verdicts == [.workerLost(PoolBench.crashed)])
+            #expect(actions.verdicts == [.workerLost(PoolRig.crashed)])
             pool.pass(.seconds(60))
             pool.send(.workerReady(round + 1))
             pool.submit(2 * round + 1) { $0.identity = "odd" }

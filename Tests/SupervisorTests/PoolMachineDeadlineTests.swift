@@ -6,8 +6,8 @@ import Testing
 
 @Suite("The deadlines of calls to a pool")
 struct PoolMachineDeadlineTests {
-    static func busy(_ change: (inout PoolMachine.CallTraits) -> Void = { _ in }) -> PoolBench {
-        var pool = PoolBench { $0.minimumWorkers = 1 }
+    static func busy(_ change: (inout PoolMachine.CallTraits) -> Void = { _ in }) -> PoolRig {
+        var pool = PoolRig { $0.minimumWorkers = 1 }
         pool.start(ready: 1)
         pool.submit(1, change)
         return pool
@@ -88,7 +88,7 @@ struct PoolMachineDeadlineTests {
             return
         }
         let exit = pool.crash(1)
-        #expect(exit.told == [.workerEnded(worker: 1, .exited(PoolBench.crashed))])
+        #expect(exit.told == [.workerEnded(worker: 1, .exited(PoolRig.crashed))])
         #expect(exit.deeds == [.spawn(2)])
         #expect(pool.send(.attemptEnded(1, .workerLost(mayRetry: true))) == [])
     }

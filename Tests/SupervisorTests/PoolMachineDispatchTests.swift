@@ -10,7 +10,7 @@ struct PoolMachineDispatchTests {
 
     @Test("The start begins the minimum")
     func start() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 2
             $0.maximumWorkers = 3
         }
@@ -20,7 +20,7 @@ struct PoolMachineDispatchTests {
 
     @Test("A call starts a worker, waits for it, and is done")
     func demand() {
-        var pool = PoolBench()
+        var pool = PoolRig()
         #expect(pool.submit(1) == [.spawn(1)])
         #expect(pool.machine.queueDepth == 1)
         let ready = pool.send(.workerReady(1))
@@ -38,7 +38,7 @@ struct PoolMachineDispatchTests {
 
     @Test("What starts counts for those that wait, up to the maximum", arguments: [1, 2, 3])
     func starting(slots: Int) {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.maximumWorkers = 2
             $0.callsPerWorker = slots
         }
@@ -48,7 +48,7 @@ struct PoolMachineDispatchTests {
 
     @Test("The call goes to the fewest calls, then to the longest idle")
     func choice() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 3
             $0.maximumWorkers = 3
             $0.callsPerWorker = 2
@@ -65,7 +65,7 @@ struct PoolMachineDispatchTests {
 
     @Test("A thousand calls spread evenly over four workers")
     func spread() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 4
             $0.maximumWorkers = 4
         }
@@ -87,7 +87,7 @@ struct PoolMachineDispatchTests {
 
     @Test("A quiet lane beside a flood waits for one turn at most")
     func lanes() {
-        var pool = PoolBench { $0.minimumWorkers = 1 }
+        var pool = PoolRig { $0.minimumWorkers = 1 }
         pool.start(ready: 1)
         for call in UInt64(1)...100 { pool.submit(call) { $0.lane = "flood" } }
         pool.submit(1_000) { $0.lane = "quiet" }
@@ -102,7 +102,7 @@ struct PoolMachineDispatchTests {
 
     @Test("A call that was not taken goes to another worker, first in its lane and at no cost")
     func notTaken() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 2
             $0.maximumWorkers = 2
         }
@@ -119,18 +119,18 @@ struct PoolMachineDispatchTests {
 
     @Test("A worker that leaves gets no call, and its successor starts when it is gone")
     func leaving() {
-        var pool = PoolBench { $0.minimumWorkers = 1 }
+        var pool = PoolRig { $0.minimumWorkers = 1 }
         pool.start(ready: 1)
         pool.send(.workerLeaving(1))
         #expect(pool.submit(1) == [])
-        let exit = PoolBench.exit(.exited(code: 0))
+        let exit = PoolRig.exit(.exited(code: 0))
         #expect(pool.send(.workerExited(1, exit)).deeds.contains(.spawn(2)) == true)
         #expect(pool.send(.workerReady(2)).deeds == [.dispatch(1, to: 2, attempt: 1)])
     }
 
     @Test("A full queue turns calls away, and so does a full lane", arguments: [PoolPolicy.WhenFull.fail, .wait])
     func full(whenFull: PoolPolicy.WhenFull) {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 1
             $0.queueLimit = 3
             $0.laneLimit = 2
@@ -146,7 +146,7 @@ struct PoolMachineDispatchTests {
 
     @Test("Calls that come back do not make the queue full")
     func retriedDoNotCount() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 1
             $0.queueLimit = 1
         }
@@ -162,7 +162,7 @@ struct PoolMachineDispatchTests {
 
     @Test("The standby is kept beyond those that work, up to the maximum")
     func standby() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.maximumWorkers = 2
             $0.warmStandby = 1
         }

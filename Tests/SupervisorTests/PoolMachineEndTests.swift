@@ -6,10 +6,10 @@ import Testing
 
 @Suite("How a pool lets its workers go")
 struct PoolMachineEndTests {
-    static let ended = PoolBench.exit(.exited(code: 0))
+    static let ended = PoolRig.exit(.exited(code: 0))
 
-    static func pool(workers: Int, _ change: (inout PoolPolicy) -> Void = { _ in }) -> PoolBench {
-        var pool = PoolBench {
+    static func pool(workers: Int, _ change: (inout PoolPolicy) -> Void = { _ in }) -> PoolRig {
+        var pool = PoolRig {
             $0.minimumWorkers = workers
             $0.maximumWorkers = workers
             $0.recycling.jitter = 0
@@ -21,7 +21,7 @@ struct PoolMachineEndTests {
 
     @Test("Idle workers above the minimum go after their time, the longest idle first")
     func idle() {
-        var pool = PoolBench {
+        var pool = PoolRig {
             $0.minimumWorkers = 1
             $0.maximumWorkers = 3
             $0.idleTimeout = .seconds(60)
@@ -93,7 +93,7 @@ struct PoolMachineEndTests {
         var pool = Self.pool(workers: 2) { $0.warmStandby = 1 }
         pool.submit(1)
         pool.send(.drain)
-        #expect(pool.send(.workerExited(2, PoolBench.exit(.recycled))).deeds == [])
+        #expect(pool.send(.workerExited(2, PoolRig.exit(.recycled))).deeds == [])
     }
 
     @Test("A stop ends everything now", arguments: [false, true])
@@ -125,7 +125,7 @@ struct PoolMachineEndTests {
 
     @Test("A pool without workers ends at once", arguments: [PoolMachine.Event.drain, .stop])
     func empty(event: PoolMachine.Event) {
-        var pool = PoolBench()
+        var pool = PoolRig()
         #expect(pool.send(event) == [.tell(.draining), .tell(.stopped), .finished])
     }
 
@@ -134,7 +134,7 @@ struct PoolMachineEndTests {
         var pool = Self.pool(workers: 1)
         let events: [PoolMachine.Event] = [
             .activity(9), .attemptEnded(9, .succeeded), .workerReady(1), .workerReady(9), .workerLeaving(9),
-            .workerExited(9, Self.ended), .residentSize(9, 9), .spawnFailed(9, PoolBench.spawnError(.notFound)), .wake,
+            .workerExited(9, Self.ended), .residentSize(9, 9), .spawnFailed(9, PoolRig.spawnError(.notFound)), .wake,
             .start,
         ]
         for event in events { #expect(pool.send(event) == [], "\(event)") }

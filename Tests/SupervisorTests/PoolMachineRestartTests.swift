@@ -7,8 +7,8 @@ import Testing
 @Suite("How a pool replaces workers that end unasked")
 struct PoolMachineRestartTests {
     /// One worker that is always wanted, pauses of up to a second, and a breaker of 2 ends.
-    static func pool(_ change: (inout PoolPolicy) -> Void = { _ in }) -> PoolBench {
-        var pool = PoolBench {
+    static func pool(_ change: (inout PoolPolicy) -> Void = { _ in }) -> PoolRig {
+        var pool = PoolRig {
             $0.minimumWorkers = 1
             $0.restart.first = .seconds(1)
             change(&$0)
@@ -17,7 +17,7 @@ struct PoolMachineRestartTests {
         return pool
     }
 
-    static func withBreaker(_ change: (inout PoolPolicy) -> Void = { _ in }) -> PoolBench {
+    static func withBreaker(_ change: (inout PoolPolicy) -> Void = { _ in }) -> PoolRig {
         pool {
             var breaker = BreakerPolicy()
             breaker.ends = 2
@@ -70,7 +70,7 @@ struct PoolMachineRestartTests {
     func asked() {
         var pool = Self.pool()
         pool.send(.workerReady(1))
-        let exit = PoolBench.exit(.recycled)
+        let exit = PoolRig.exit(.recycled)
         #expect(pool.send(.workerExited(1, exit)).deeds == [.spawn(2)])
     }
 
@@ -92,13 +92,13 @@ struct PoolMachineRestartTests {
     func spawnFailure() {
         var pool = Self.pool()
         pool.submit(1)
-        let missing = PoolBench.spawnError(.notFound)
+        let missing = PoolRig.spawnError(.notFound)
         let actions = pool.send(.spawnFailed(1, missing))
         #expect(actions.told.first == .workerEnded(worker: 1, .notSpawned(missing)))
         #expect(actions.verdicts == [.notStarted(missing)])
         pool.submit(2)
         #expect(Self.isSpawned(2, in: pool.pass(.seconds(1))))
-        #expect(pool.send(.spawnFailed(2, PoolBench.spawnError(.system))).verdicts == [])
+        #expect(pool.send(.spawnFailed(2, PoolRig.spawnError(.system))).verdicts == [])
         #expect(Self.isSpawned(3, in: pool.pass(.seconds(2))))
         #expect(pool.send(.workerReady(3)).deeds == [.dispatch(2, to: 3, attempt: 1)])
     }
@@ -109,7 +109,7 @@ struct PoolMachineRestartTests {
         pool.send(.workerReady(1))
         pool.submit(1)
         pool.submit(2)
-        #expect(pool.send(.spawnFailed(2, PoolBench.spawnError(.notFound))).verdicts == [])
+        #expect(pool.send(.spawnFailed(2, PoolRig.spawnError(.notFound))).verdicts == [])
     }
 
     @Test("An open breaker fails calls where no worker lives, and starts none")
@@ -118,7 +118,7 @@ struct PoolMachineRestartTests {
         pool.submit(1)
         #expect(Self.isSpawned(2, in: pool.crash(1)))
         let actions = pool.crash(2)
-        let end = PoolWorkerEnd.exited(PoolBench.crashed)
+        let end = PoolWorkerEnd.exited(PoolRig.crashed)
         #expect(actions.told.last == .breakerOpened(for: .seconds(5), end))
         #expect(actions.verdicts == [.breakerOpen(retryAfter: .seconds(5), lastEnd: end)])
         pool.pass(.seconds(2))
@@ -147,7 +147,7 @@ struct PoolMachineRestartTests {
         pool.crash(1)
         pool.crash(2)
         pool.pass(.seconds(5))
-        let end = PoolWorkerEnd.exited(PoolBench.crashed)
+        let end = PoolWorkerEnd.exited(PoolRig.crashed)
         #expect(pool.crash(3).told.last == .breakerOpened(for: .seconds(10), end))
         #expect(pool.pass(.milliseconds(9_999)) == [])
         #expect(pool.pass(.milliseconds(1)).deeds == [.spawn(4)])

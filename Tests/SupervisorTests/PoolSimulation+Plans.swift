@@ -27,12 +27,12 @@ extension PoolSimulation {
         if chance(8) {
             let codes: [SpawnError.Code] = [.system, .notFound, .notPermitted]
             let code = codes.randomElement(using: &random) ?? .system
-            return plan(.spawnFailure(worker, PoolBench.spawnError(code)), within: .seconds(1))
+            return plan(.spawnFailure(worker, PoolRig.spawnError(code)), within: .seconds(1))
         }
         if chance(90) {
             plan(.workerReady(worker), within: chance(80) ? .seconds(1) : .seconds(9))
         } else {
-            plan(.workerExit(worker, PoolBench.exit(.timedOut(.start))), within: .seconds(10))
+            plan(.workerExit(worker, PoolRig.exit(.timedOut(.start))), within: .seconds(10))
         }
         if chance(25) { plan(.workerExit(worker, randomExit()), within: .seconds(20)) }
         if chance(10) { plan(.workerLeaving(worker), within: .seconds(20)) }
@@ -59,7 +59,7 @@ extension PoolSimulation {
 
     mutating func planExit(of worker: UInt64) {
         let reason: ExitReason = chance(70) ? .exited(code: 0) : .signalled(signal: 15, dumpedCore: false)
-        plan(.workerExit(worker, PoolBench.exit(reason)), within: chance(80) ? .seconds(1) : .seconds(15))
+        plan(.workerExit(worker, PoolRig.exit(reason)), within: chance(80) ? .seconds(1) : .seconds(15))
     }
 
     mutating func randomExit() -> WorkerExit {
@@ -67,7 +67,7 @@ extension PoolSimulation {
             .signalled(signal: 11, dumpedCore: true), .exited(code: 3), .exited(code: 0), .stalled(.heartbeat),
             .protocolViolation("odd"), .recycled, .unknown("lost"),
         ]
-        return PoolBench.exit(reasons.randomElement(using: &random) ?? .recycled)
+        return PoolRig.exit(reasons.randomElement(using: &random) ?? .recycled)
     }
 
     mutating func carryOut(_ plan: Plan) {
@@ -133,7 +133,7 @@ extension PoolSimulation {
             let time = Duration.milliseconds(chance(50) ? 0 : 2_000)
             endAttempt(call, of: worker) { $0.plan(.attemptEnd(call: $1, serial: $2, $3), within: time) }
         }
-        if !state.isOrdered, !exit.reason.isOrdinary {
+        if !state.isOrdered, !exit.reason.isWanted {
             for call in state.slots {
                 if calls[call]?.worker == nil { calls[call]?.isSuspect = true } else { calls[call]?.isBereaved = true }
             }

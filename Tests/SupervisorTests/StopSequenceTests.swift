@@ -63,7 +63,7 @@ private func moment(_ seconds: Double) -> ContinuousMoment {
         arguments: 0..<200
     )
     func randomEvents(seed: UInt64) {
-        var generator = SplitMix(state: seed)
+        var generator = SeededRandom(seed: seed)
         var sequence = StopSequence(grace: .seconds(5))
         var (now, hardest, hasEnded) = (moment(0), 0, false)
         var begun: ContinuousMoment?
@@ -99,19 +99,6 @@ private func moment(_ seconds: Double) -> ContinuousMoment {
             if let begun, now - begun > .seconds(15) { #expect(hardest == 3 || hasEnded) }
             now = now + .milliseconds(Int.random(in: 0..<2000, using: &generator))
         }
-    }
-}
-
-/// A small seeded generator, so that a failing seed can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

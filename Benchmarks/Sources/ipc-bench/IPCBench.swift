@@ -9,8 +9,9 @@ import Synchronization
 ///     ipc-bench WORKLOAD [KEY=VALUE ...]
 ///
 /// Workloads: `ping-under-load` (total, codec, data), `W1` (n, warm), `W2` (rounds, warm, repeat, data), `W3` (total,
-/// msg); over a pool: `pool-dispatch` (n), `pool-scaling` (n, us), `pool-fairness` (n), `pool-many` (workers, idle). Keys
-/// of those without one: `codec=none|zlib`, `digest=none|crc32`. Unknown keys are ignored. Its worker is itself.
+/// msg), these with `codec=none|zlib` and `digest=none|crc32`; over a pool: `pool-dispatch` (n), `pool-scaling` (n, us),
+/// `pool-fairness` (n), `pool-many` (workers, idle), these with `heartbeat=none`. Unknown keys are ignored. Its worker is
+/// itself.
 @main
 struct IPCBench {
     static func main() {
@@ -43,6 +44,7 @@ struct IPCBench {
         }
         var configuration = WorkerConfiguration(executable: ownPath, arguments: [BenchWorker.argument])
         if workload.isOverPool {
+            if settings["heartbeat"] == "none" { configuration.heartbeat = nil }
             let metrics = try await PoolBench(worker: configuration, settings: settings).measure(workload)
             return line(name, metrics, nil)
         }

@@ -34,40 +34,45 @@ public struct CallStatistics: Equatable, Sendable {
     }
 }
 
-/// Statistics that one thread writes and others read while the call runs.
+/// What one thread keeps of a call and others read while it runs.
 final class StatisticsBox: Sendable {
-    private let value = Mutex(CallStatistics())
-    private let final = Mutex(false)
-    private let progress = Mutex<Progress?>(nil)
-    private let droppedLines = Mutex<UInt64>(0)
+    private struct State {
+        var statistics = CallStatistics()
+        var lastProgress: Progress?
+        var isFinal = false
+        var droppedLines: UInt64 = 0
+    }
 
-    var current: CallStatistics { value.withLock { $0 } }
+    private let state = Mutex(State())
+
+    var current: CallStatistics { state.withLock { $0.statistics } }
 
     /// The last that the answerer told of how far it is.
-    var lastProgress: Progress? { progress.withLock { $0 } }
+    var lastProgress: Progress? { state.withLock { $0.lastProgress } }
 
     /// Whether the answerer has said that its effects may be lasting.
-    var isFinal: Bool { final.withLock { $0 } }
+    var isFinal: Bool { state.withLock { $0.isFinal } }
 
     /// Log lines that were dropped on either side.
-    var logLinesDropped: UInt64 { droppedLines.withLock { $0 } }
+    var logLinesDropped: UInt64 { state.withLock { $0.droppedLines } }
 
     /// Hands an event on to whoever listens; what is lost on the way is kept count of, and FINAL is never lost.
     func pass(_ event: CallEvent, to listener: AsyncStream<CallEvent>.Continuation?) {
-        switch event {
-        case .progress(let progress):
-            value.withLock { $0.progressReports += 1 }
-            self.progress.withLock { $0 = progress }
-            if progress.isFinal { final.withLock { $0 = true } }
-        case .log(let line): if line.dropped > 0 { droppedLines.withLock { $0 += UInt64(line.dropped) } }
+        // First, so that whoever hears of it finds it here.
+        state.withLock { state in
+            switch event {
+            case .progress(let progress):
+                state.statistics.progressReports += 1
+                state.lastProgress = progress
+                if progress.isFinal { state.isFinal = true }
+            case .log(let line): state.droppedLines += UInt64(line.dropped)
+            }
         }
         // The oldest makes room for the newest.
-        if case .dropped(.log) = listener?.yield(event) { droppedLines.withLock { $0 += 1 } }
+        if case .dropped(.log) = listener?.yield(event) { state.withLock { $0.droppedLines += 1 } }
     }
 
-    func add(_ chunk: Chunk, isSent: Bool) {
-        value.withLock { $0.add(chunk, isSent: isSent) }
-    }
+    func add(_ chunk: Chunk, isSent: Bool) { state.withLock { $0.statistics.add(chunk, isSent: isSent) } }
 
-    func addCreditStall() { value.withLock { $0.creditStalls += 1 } }
+    func addCreditStall() { state.withLock { $0.statistics.creditStalls += 1 } }
 }

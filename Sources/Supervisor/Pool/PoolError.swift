@@ -47,6 +47,25 @@ extension PoolError: CustomStringConvertible {
     }
 }
 
+extension PoolError {
+    /// What the caller is told; not for a call that succeeded, or failed with an error of its own.
+    init(_ verdict: PoolMachine.Verdict, _ evidence: StallEvidence?) {
+        self =
+            switch verdict {
+            case .succeeded, .failed: preconditionFailure("the caller has the value, or the error")
+            case .queueFull: .queueFull
+            case .timedOut(let whileRunning): .timedOut(whileRunning: whileRunning)
+            case .stalled: .stalled(evidence)
+            case .cancelled: .cancelled
+            case .workerLost(let exit): .workerLost(exit)
+            case .quarantined(let exit): .quarantined(exit)
+            case .notStarted(let error): .notStarted(error)
+            case .breakerOpen(let pause, let end): .breakerOpen(retryAfter: pause, lastEnd: end)
+            case .stopped: .stopped
+            }
+    }
+}
+
 extension PoolWorkerEnd: CustomStringConvertible {
     /// The story, on one line.
     public var description: String {

@@ -24,9 +24,9 @@ struct PoolListeners {
 
     mutating func remove(_ number: UInt64) { streams[number] = nil }
 
-    func tell(_ event: PoolEvent, _ statistics: PoolStatistics) {
+    func tell(_ event: PoolEvent, _ statistics: @autoclosure () -> PoolStatistics) {
         log?.write(event)
-        observer?(event, statistics)
+        observer?(event, statistics())
         for stream in streams.values { stream.yield(event) }
     }
 

@@ -16,7 +16,7 @@ struct PoolLog: Sendable {
             logger.debug("worker ready", metadata: ["worker": "\(worker)"])
         case .workerEnded(let worker, let end):
             logger.log(
-                level: end.isOrdinary ? .debug : .warning,
+                level: end.isUneventful ? .debug : .warning,
                 "worker ended",
                 metadata: ["worker": "\(worker)", "reason": "\(end)"]
             )
@@ -79,7 +79,7 @@ struct PoolLog: Sendable {
 
 extension PoolWorkerEnd {
     /// Whether this is how a worker ends that nothing is wrong with.
-    var isOrdinary: Bool {
+    var isUneventful: Bool {
         guard case .exited(let exit) = self else { return false }
         return switch exit.reason {
         case .exited(code: 0), .recycled, .parentShutdown, .cancelled: true

@@ -50,7 +50,7 @@ extension PoolMachine {
     mutating func loseWorker(_ id: WorkerID, _ exit: WorkerExit, now: ContinuousMoment) {
         guard let worker = forget(id) else { return }
         tell(.workerEnded(worker: id, .exited(exit)))
-        let isUnasked = worker.order == .none && !exit.reason.isOrdinary
+        let isUnasked = worker.order == .none && !exit.reason.isWanted
         let loss = Loss(exit: exit, isUnasked: isUnasked, wasAlone: worker.calls.count == 1)
         for call in worker.calls { loseAttempt(call, loss, now: now) }
 
@@ -105,12 +105,11 @@ extension PoolMachine {
 
 extension ExitReason {
     /// Whether somebody wanted this end, in the ordinary way.
-    var isOrdinary: Bool {
+    var isWanted: Bool {
         switch self {
         case .recycled, .parentShutdown: true
         case .exited, .signalled, .outOfMemory, .outOfCPUTime, .timedOut, .stalled, .cancelled, .protocolViolation,
-            .handshakeFailed,
-            .unknown:
+            .handshakeFailed, .unknown:
             false
         }
     }

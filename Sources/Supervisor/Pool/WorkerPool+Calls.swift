@@ -192,7 +192,7 @@ extension WorkerPool {
                 options: options(for: request, record)
             )
         } catch {
-            handle(.attemptEnded(id, AttemptError(error).end(mayRetry: request.body.isRepeatable)))
+            handle(.attemptEnded(id, PoolMachine.AttemptEnd(error, mayRetry: request.body.isRepeatable)))
             throw error
         }
         record.outgoing = call
@@ -215,7 +215,7 @@ extension WorkerPool {
                 call.cancel()
                 await call.finished()
                 tell(.callTransferred(call: id, worker: worker, call.statistics))
-                handle(.attemptEnded(id, AttemptError(error).end(mayRetry: mayRetry)))
+                handle(.attemptEnded(id, PoolMachine.AttemptEnd(error, mayRetry: mayRetry)))
             }
             throw error
         }

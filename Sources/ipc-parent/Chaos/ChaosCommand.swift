@@ -139,21 +139,16 @@ struct ChaosCommand: ParsableCommand {
         // The supervisors that it kills are its children, too.
         Supervision.begin(adoptsOrphans: false)
         let seed = seed ?? .random(in: 0..<1_000_000)
-        let ownToken = token ?? "\(getpid())"
-        var leftovers = ChaosLeftovers(token: ownToken)
-        let settings = settings(seed: seed, token: ownToken)
+        let run = ChaosRun(settings(seed: seed, token: token ?? "\(getpid())"))
         let reactor = Reactor(name: "chaos-main")
         let box = ResultOfChaos()
-        Task { [leftovers] in
-            var leftovers = leftovers
-            let ledger = await ChaosRun(settings).run(leftovers: &leftovers)
-            box.set(ledger, leftovers)
+        Task {
+            box.set(await run.run())
             reactor.stop()
         }
         reactor.runOnCurrentThread()
-        guard let (ledger, after) = box.value else { Glibc._exit(1) }
-        leftovers = after
-        var left = leftovers.find()
+        guard let (ledger, found) = box.value else { Glibc._exit(1) }
+        var left = found
         if killSupervisor > 0 {
             var kills = SupervisorKills(arguments: argumentsForKills(seed), random: SeededRandom(seed: seed))
             left += try kills.run(killSupervisor) { say("\($0) of \(killSupervisor) supervisors killed") }
@@ -205,6 +200,7 @@ struct ChaosCommand: ParsableCommand {
             calls: calls,
             rates: rates,
             configuration: configuration,
+            token: token,
             method: worker == nil ? ChaosWorker.method : method
         )
         settings.retries = retries
@@ -260,11 +256,13 @@ struct ChaosCommand: ParsableCommand {
 
 /// The account on its way to the main thread.
 private final class ResultOfChaos: Sendable {
-    private let result = Mutex<(ChaosLedger, ChaosLeftovers)?>(nil)
+    typealias Result = (ledger: ChaosLedger, left: [String])
 
-    var value: (ChaosLedger, ChaosLeftovers)? { result.withLock { $0 } }
+    private let result = Mutex<Result?>(nil)
 
-    func set(_ ledger: ChaosLedger, _ leftovers: ChaosLeftovers) { result.withLock { $0 = (ledger, leftovers) } }
+    var value: Result? { result.withLock { $0 } }
+
+    func set(_ value: Result) { result.withLock { $0 = value } }
 }
 
 /// A part of all calls: "5%" or "0.05".

@@ -27,7 +27,7 @@ struct ChaosLeftovers {
     /// What is left, in words, one for each thing.
     func find() -> [String] {
         var found = Self.processes(token: token).map { "process \($0) is left" }
-        found += Self.children().map { "child \($0) was not reaped" }
+        found += ProcessTree.children(of: getpid()).map { "child \($0) was not reaped" }
         let more = Self.openDescriptors().subtracting(descriptors)
         // Whole kinds may be opened for good at the first use; each is one at most.
         found += more.filter { !$0.hasPrefix("anon_inode:") }.map { "descriptor of \($0) is open" }
@@ -46,13 +46,6 @@ struct ChaosLeftovers {
                 return false
             }
             return environment.utf8.split(separator: 0).contains { $0.elementsEqual(mark) }
-        }
-    }
-
-    /// Children of this process, also those that have ended and were not reaped.
-    static func children() -> [Int32] {
-        ProcFile.numbers(in: "/proc/self/task", limit: .max).flatMap { thread in
-            (ProcFile.text("/proc/self/task/\(thread)/children") ?? "").split(separator: " ").compactMap { Int32($0) }
         }
     }
 

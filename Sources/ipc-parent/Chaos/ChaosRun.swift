@@ -13,6 +13,8 @@ final class ChaosRun: Sendable {
         var calls: Int
         var rates: [ChaosHarm: Double]
         var configuration: PoolConfiguration
+        /// Marks the processes of the run; see ``ChaosLeftovers``.
+        var token: String
         /// The method that is called; answers with the body that it gets.
         var method: String
         var callTimeout = Duration.seconds(2)
@@ -30,8 +32,9 @@ final class ChaosRun: Sendable {
 
     init(_ settings: Settings) { self.settings = settings }
 
-    /// Makes all calls and stops the pool; tells the account when everything has ended, or has not.
-    func run(leftovers: inout ChaosLeftovers) async -> ChaosLedger {
+    /// Makes all calls and stops the pool; tells the account when everything has ended, or has not, and what is left.
+    func run() async -> (ledger: ChaosLedger, left: [String]) {
+        var leftovers = ChaosLeftovers(token: settings.token)
         var configuration = settings.configuration
         configuration.observer = { event, _ in
             self.processes.hear(event)
@@ -42,7 +45,7 @@ final class ChaosRun: Sendable {
         await within(Self.patience, "the pool has not stopped") { await pool.stop() }
         // Pools of threads and of memory settle.
         try? await Task.sleep(for: .milliseconds(100))
-        return ledger.withLock { $0 }
+        return (ledger.withLock { $0 }, leftovers.find())
     }
 
     private func makeCalls(_ pool: WorkerPool, _ leftovers: inout ChaosLeftovers) async {

@@ -124,16 +124,7 @@ struct MapForeground {
     }
 
     private func write(_ report: MapReport, to target: OutputTarget?) -> Int32 {
-        guard let target else { return report.exitCode }
-        do throws(JobBodyError) {
-            try target.write(Array(report.json.utf8))
-            try target.place()
-            return report.exitCode
-        } catch {
-            target.abandon()
-            console.failure("the report is missing: \(error)")
-            return report.exitCode == 0 ? SupervisorExitCode.cannotCreate : report.exitCode
-        }
+        target?.write(report: report.json, otherwise: report.exitCode, console: console) ?? report.exitCode
     }
 
     private func end(_ code: Int32) -> Int32 {

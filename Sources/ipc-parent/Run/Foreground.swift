@@ -105,16 +105,7 @@ struct Foreground {
     }
 
     private func write(_ report: JobReport, to target: OutputTarget?, otherwise code: Int32) -> Int32 {
-        guard let target else { return code }
-        do throws(JobBodyError) {
-            try target.write(Array(report.json.utf8))
-            try target.place()
-            return code
-        } catch {
-            target.abandon()
-            console.failure("the report is missing: \(error)")
-            return code == 0 ? SupervisorExitCode.cannotCreate : code
-        }
+        target?.write(report: report.json, otherwise: code, console: console) ?? code
     }
 
     private func end(with code: Int32) -> Int32 {

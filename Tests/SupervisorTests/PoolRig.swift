@@ -4,7 +4,7 @@ import IPCFrame
 @testable import Supervisor
 
 /// A pool's machine with a clock that stands where the test puts it.
-struct PoolBench {
+struct PoolRig {
     typealias Action = PoolMachine.Action
 
     var machine: PoolMachine
@@ -54,7 +54,7 @@ struct PoolBench {
     }
 
     @discardableResult
-    mutating func crash(_ worker: UInt64) -> [Action] { send(.workerExited(worker, PoolBench.crashed)) }
+    mutating func crash(_ worker: UInt64) -> [Action] { send(.workerExited(worker, PoolRig.crashed)) }
 
     static let crashed = exit(.signalled(signal: 11, dumpedCore: false))
 
