@@ -17,7 +17,7 @@ public struct CallStatistics: Equatable, Sendable {
     public var chunksCompressed: UInt64 = 0
     /// PROGRESS frames that came.
     public var progressReports: UInt64 = 0
-    /// How often the sending of a body waited until the receiver had consumed more.
+    /// How often the sending of a body waited for room: for the receiver to consume more, or for the socket to take more.
     public var creditStalls: UInt64 = 0
 
     mutating func add(_ chunk: Chunk, isSent: Bool) {
