@@ -83,10 +83,16 @@ private final class Gate: Sendable {
         let started = Counter()
         let pair = try await ConnectedPair { call in
             guard call.method == "take" else { return try await ConnectionTests.echo(call) }
-            call.onCancel { gate.open() }
+            call.onCancel {
+                gate.open()
+                usleep(20_000)  // the handler's thread runs before this returns
+            }
             for try await _ in call.body {
-                started.value.withLock { $0 += 1 }
-                gate.pass()  // in C, until the cancel
+                let pieces = started.value.withLock { count in
+                    count += 1
+                    return count
+                }
+                if pieces == 1 { gate.pass() }  // in C, until the cancel
             }
         }
         let endless = OutboundBody.pieces { [UInt8](repeating: 7, count: Self.pieceBytes) }

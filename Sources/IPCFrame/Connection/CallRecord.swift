@@ -24,6 +24,8 @@ final class CallRecord {
     var events: AsyncStream<CallEvent>.Continuation?
 
     // Answerer.
+    /// The call in its handler's hands; it holds the connection, so only as long as the call is open.
+    var incoming: IncomingCall?
     var cancelHandlers: [@Sendable () -> Void] = []
     var isCancelled = false
 
@@ -54,6 +56,7 @@ final class CallRecord {
 
     func forget() {
         isForgotten = true
+        incoming = nil
         // Whoever still sends has nobody to send to, and would wait for ever.
         failOutbound(.stopped(code: .stopped, reason: "the call is over"))
         events?.finish()

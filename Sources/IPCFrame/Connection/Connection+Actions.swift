@@ -18,9 +18,7 @@ extension Connection {
         case .deliver(let id, let chunk): deliver(id, chunk)
         case .end(let id, let end): deliver(id, end)
         case .cancel(let id, let halt):
-            guard let record = calls[id] else { return }
-            cancelHandler(record)
-            fail(id, .reset(code: halt.code, reason: halt.reason))
+            if let record = calls[id] { cancelHandler(record, .reset(code: halt.code, reason: halt.reason)) }
         case .failed(let id, let error): fail(id, .failed(error))
         case .reset(let id, let halt): fail(id, .reset(code: halt.code, reason: halt.reason))
         case .progress(let id, let progress): calls[id]?.tell(.progress(progress))
@@ -43,8 +41,13 @@ extension Connection {
         calls[id]?.fail(error)
     }
 
-    func cancelHandler(_ record: CallRecord) {
+    /// Ends a call that this side answers.
+    ///
+    /// The handler's own functions come last: what they wake must find the call over, and nothing more of its body.
+    func cancelHandler(_ record: CallRecord, _ error: CallError, isDroppingInbound: Bool = true) {
         record.isCancelled = true
+        record.incoming?.noteCancelled()
+        record.fail(error, isDroppingInbound: isDroppingInbound)
         let handlers = record.cancelHandlers
         record.cancelHandlers.removeAll()
         for handler in handlers { handler() }
@@ -58,16 +61,16 @@ extension Connection {
             machine.fail(id, RemoteError(code: .unknownMethod, exitCode: 64, reason: reason))
             return
         }
-        onCall(
-            IncomingCall(
-                id: id,
-                request: request,
-                connection: self,
-                maxChunk: maxChunk,
-                statistics: record.statistics,
-                inbound: record.inbound
-            )
+        let call = IncomingCall(
+            id: id,
+            request: request,
+            connection: self,
+            maxChunk: maxChunk,
+            statistics: record.statistics,
+            inbound: record.inbound
         )
+        record.incoming = call
+        onCall(call)
     }
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {

@@ -135,8 +135,6 @@ extension Connection {
     }
 
     /// Whether the opener has given up the call, which its handler may notice before it is told.
-    func isCancelled(_ id: UInt64) -> Bool { calls[id]?.isCancelled ?? false }
-
     func failCall(_ id: UInt64, _ error: RemoteError) {
         var error = error
         error.peakRSS = ProcessUsage.current.peakRSS

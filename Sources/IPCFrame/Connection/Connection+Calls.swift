@@ -97,8 +97,7 @@ extension Connection {
     private func failSource(_ id: UInt64, _ error: CallError) {
         guard let record = calls[id] else { return }
         machine.cancel(id, code: .sourceFailed, reason: error.description)
-        fail(id, error)
-        cancelHandler(record)
+        record.fail(error)
         obey()
     }
 

@@ -251,9 +251,8 @@ public actor Connection {
         let records = calls
         calls.removeAll()
         for (_, record) in records.sorted(by: { $0.key < $1.key }) {
-            cancelHandler(record)
             // A body that is here as a whole is still handed out.
-            record.fail(.connection(reason), isDroppingInbound: false)
+            cancelHandler(record, .connection(reason), isDroppingInbound: false)
             record.forget()
         }
         for waiter in handshakeWaiters { waiter.resume(returning: .failure(reason)) }

@@ -157,7 +157,6 @@ public final class IncomingCall: Sendable {
 
     /// Runs the handler and sends whatever it leaves to be sent.
     func run(_ handler: @Sendable @concurrent (IncomingCall) async throws -> Void) async {
-        onCancel { self.noteCancelled() }
         do {
             try await handler(self)
             var trailer = trailer
@@ -167,10 +166,9 @@ public final class IncomingCall: Sendable {
         } catch let failure as CallFailure {
             await connection.failCall(id, failure.error)
         } catch let error as CallError {
-            let isCancelled = await connection.isCancelled(id)
             await connection.failCall(id, Self.remoteError(error, isCancelled: isCancelled))
         } catch {
-            let isCancelled = await connection.isCancelled(id)
+            let isCancelled = isCancelled
             let reason = isCancelled ? "cancelled" : "the handler of '\(method)' failed: \(error)"
             let code: ErrorCode = isCancelled ? .cancelled : .internal
             await connection.failCall(id, RemoteError(code: code, exitCode: isCancelled ? 0 : 70, reason: reason))
