@@ -1,47 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 import IPCFrame
+import Supervisor
 import Synchronization
 
-/// The workloads, over a worker that is ready.
+/// The workloads over a worker that is ready.
 struct Bench: Sendable {
     typealias Metrics = [(String, Double)]
 
-    let connection: Connection
+    let worker: WorkerProcess
     let settings: Settings
+    let options: CallOptions
+    var connection: Connection { worker.connection }
 
     func measure(_ workload: Workload) async throws -> Metrics {
         switch workload {
-        case .pingUnderLoad: try await pingUnderLoad()
         case .roundTrips: try await roundTrips()
         case .largeRoundTrips: try await largeRoundTrips()
         case .stream: try await stream()
-        case .poolDispatch, .poolScaling, .poolFairness, .poolMany: []
+        case .objects: try await objects()
+        case .calls: try await calls()
+        case .pingUnderLoad: try await pingUnderLoad()
+        case .spawns, .poolDispatch, .poolScaling, .poolFairness, .poolMany: []
         }
     }
-
-    private var options: CallOptions {
-        var options = CallOptions()
-        options.codec = settings["codec"] == "zlib" ? .zlib : .none
-        options.digest = settings["digest"] == "crc32" ? .crc32 : .none
-        return options
-    }
-
-    private func data(_ count: Int) throws -> [UInt8] {
-        try settings["data"].map { try Input.contents(of: $0) } ?? Input.lines(count)
-    }
-
-    // MARK: Workloads
 
     /// 64 bytes there and back.
     private func roundTrips() async throws -> Metrics {
         let count = settings.number("n", 20_000)
-        let message = [UInt8]("0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF".utf8)
+        var message = Input.small
         var times: [Double] = []
         times.reserveCapacity(count)
         var start = ContinuousClock.now
         for round in -settings.number("warm", 1_000)..<count {
-            if round == 0 { start = ContinuousClock.now }
+            Input.mark(&message, round)
             let began = ContinuousClock.now
+            if round == 0 { start = began }
             let answer = try await echo(message)
             let took = ContinuousClock.now - began
             guard answer == message else { throw BenchError("the echo differs") }
@@ -79,6 +72,37 @@ struct Bench: Sendable {
         return [("gb_per_s", Double(settings.number("total", 1 << 30)) / seconds / 1e9), ("seconds", seconds)]
     }
 
+    /// One call after the other, each with `msg` bytes there and 8 back; what they need of both processes.
+    private func calls() async throws -> Metrics {
+        let bytes = settings.number("msg", 1 << 20)
+        let count = settings.number("n", 100)
+        guard bytes >= Check.bytes else { throw BenchError("'msg' must be at least \(Check.bytes)") }
+        let process = Int32(worker.pid)
+        var first = Input.letters(min(bytes, 1 << 20))
+        var start = ContinuousClock.now
+        var used = 0.0
+        // The first one is not measured.
+        for round in -1..<count {
+            if round == 0 {
+                used = Memory.processorSeconds() + Memory.processorSeconds(of: process)
+                start = ContinuousClock.now
+            }
+            Input.mark(&first, round)
+            let body: OutboundBody =
+                bytes == first.count ? .bytes(first) : RepeatedPiece(first, bytes: bytes).body
+            let call = try await connection.call("answer", body: body, options: options)
+            let answer = try await call.response().body.collect(upTo: 8)
+            guard answer == Array(first[..<Check.bytes]) else { throw BenchError("the answer differs") }
+        }
+        let seconds = (ContinuousClock.now - start).microseconds / 1e6
+        used = Memory.processorSeconds() + Memory.processorSeconds(of: process) - used
+        let all = Double(bytes) * Double(count)
+        return [
+            ("bytes", Double(bytes)), ("mb_per_s", all / seconds / 1e6), ("calls_per_s", Double(count) / seconds),
+            ("cpu_s_per_gib", used / all * Double(1 << 30)),
+        ]
+    }
+
     /// Pings, one after the other with a pause of a millisecond, while 1 GiB moves over the same connection.
     private func pingUnderLoad() async throws -> Metrics {
         let isMoving = Mutex(true)
@@ -103,7 +127,11 @@ struct Bench: Sendable {
         ]
     }
 
-    // MARK: Calls
+    // MARK: Parts
+
+    private func data(_ count: Int) throws -> [UInt8] {
+        try settings["data"].map { try Input.contents(of: $0) } ?? Input.lines(count)
+    }
 
     private func echo(_ message: [UInt8]) async throws -> [UInt8] {
         let call = try await connection.call("echo", body: .bytes(message), options: options)
@@ -119,7 +147,7 @@ struct Bench: Sendable {
         var message = content
         while message.count < length { message += content }
         message.removeLast(message.count - length)
-        let source = MessageSource(message: message, count: count)
+        let source = MarkedMessages(message: message, count: count)
         let began = ContinuousClock.now
         let call = try await connection.call(
             "check",
@@ -133,62 +161,5 @@ struct Bench: Sendable {
             throw BenchError("the check differs: \(String(decoding: answer, as: UTF8.self)), not \(source.check)")
         }
         return took.microseconds / 1_000_000
-    }
-}
-
-/// Messages that begin with 8 hex digits of their number's product with 2,654,435,761.
-private final class MessageSource: Sendable {
-    private struct State {
-        var message: [UInt8]
-        var index = 0
-        var check: Check
-    }
-
-    private let state: Mutex<State>
-    private let count: Int
-
-    init(message: [UInt8], count: Int) {
-        state = Mutex(State(message: message, check: Check(messageBytes: message.count)))
-        self.count = count
-    }
-
-    func next() -> [UInt8]? {
-        state.withLock { state in
-            guard state.index < count else { return nil }
-            let mark = UInt32(truncatingIfNeeded: state.index) &* 2_654_435_761
-            let digits = String(mark, radix: 16)
-            let text = String(repeating: "0", count: Check.bytes - digits.count) + digits
-            for (index, byte) in text.utf8.enumerated() { state.message[index] = byte }
-            state.index += 1
-            state.check.add(state.message)
-            return state.message
-        }
-    }
-
-    var check: String { state.withLock { $0.check.text } }
-}
-
-/// A measurement that is worth nothing.
-struct BenchError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) {
-        self.description = description
-    }
-}
-
-extension Duration {
-    /// The length in microseconds.
-    var microseconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) * 1e6 + Double(attoseconds) / 1e12
-    }
-}
-
-extension [Double] {
-    /// The value that the share `q` of all does not exceed.
-    func quantile(_ q: Double) -> Double {
-        guard !isEmpty else { return 0 }
-        return sorted()[Int((q * Double(count - 1)).rounded())]
     }
 }

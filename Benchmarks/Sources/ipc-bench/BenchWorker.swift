@@ -11,6 +11,8 @@ enum BenchWorker {
             switch call.method {
             case "echo": try await call.respond(try await call.body.collect(upTo: .max))
             case "check": try await check(call)
+            case "answer": try await answer(call)
+            case "objects": try await objects(call)
             case "spin":
                 spin(microseconds: UInt64(call["us"] ?? "") ?? 0)
                 try await call.respond([])
@@ -29,6 +31,26 @@ enum BenchWorker {
         }
         let goal = used() + microseconds * 1_000
         while used() < goal {}
+    }
+
+    /// The first 8 bytes, when all of the body has come.
+    private static func answer(_ call: IncomingCall) async throws {
+        var mark: [UInt8] = []
+        for try await piece in call.body where mark.count < Check.bytes {
+            mark += piece.prefix(Check.bytes - mark.count)
+        }
+        try await call.respond(mark)
+    }
+
+    /// A station a line; the changes of ``StationChange/changes(of:)`` back.
+    private static func objects(_ call: IncomingCall) async throws {
+        var lines = LineReader()
+        var stations: [Station] = []
+        for try await piece in call.body { try lines.read(piece) { stations.append(try Station(parsing: &$0)) } }
+        try lines.finish()
+        var answer: [UInt8] = []
+        for change in StationChange.changes(of: stations) { change.append(to: &answer) }
+        try await call.respond(answer)
     }
 
     /// Messages of equal length, one after another: the xor of the first 8 bytes of each, and how many came.

@@ -8,10 +8,10 @@ import Synchronization
 ///
 ///     ipc-bench WORKLOAD [KEY=VALUE ...]
 ///
-/// Workloads: `ping-under-load` (total, codec, data), `W1` (n, warm), `W2` (rounds, warm, repeat, data), `W3` (total,
-/// msg), these with `codec=none|zlib` and `digest=none|crc32`; over a pool: `pool-dispatch` (n), `pool-scaling` (n, us),
-/// `pool-fairness` (n), `pool-many` (workers, idle), these with `heartbeat=none`. Unknown keys are ignored. Its worker is
-/// itself.
+/// Workloads: `W1` (n, warm), `W2` (rounds, warm, repeat, data), `W3` (total, msg), `W4` (rounds, warm, data), `W5`
+/// (spawns, ballast in MiB), `calls` (n, msg), `ping-under-load` (total, data), these with the settings of ``Variant``;
+/// over a pool: `pool-dispatch` (n), `pool-scaling` (n, us), `pool-fairness` (n), `pool-many` (workers, idle), these
+/// with `heartbeat=none`. Unknown keys are ignored. Its worker is itself.
 @main
 struct IPCBench {
     static func main() {
@@ -24,38 +24,42 @@ struct IPCBench {
         let settings = Settings(arguments.dropFirst(2))
         let reactor = Reactor(name: "ipc-bench")
         // A pool is called from anywhere, as a server does.
-        let isOverPool = Workload(rawValue: arguments[1])?.isOverPool ?? false
-        Task(executorPreference: isOverPool ? nil : reactor) {
-            let line: String
+        let isOnReactor = Workload(rawValue: arguments[1])?.isOverPool != true && settings["executor"] != "default"
+        Task(executorPreference: isOnReactor ? reactor : nil) {
+            var status: CInt = 0
             do {
-                line = try await measure(arguments[1], settings, on: reactor)
+                print(try await measure(arguments[1], settings, on: reactor))
+            } catch let skipped as Skip {
+                print("{\"ok\":false,\"skip\":true,\"error\":\"\(JSONText.escaped(skipped.description))\"}")
             } catch {
-                line = "{\"ok\":false,\"error\":\"\(JSONText.escaped("\(error)"))\"}"
+                print("{\"ok\":false,\"error\":\"\(JSONText.escaped("\(error)"))\"}")
+                status = 1
             }
-            print(line)
-            exit(line.hasPrefix("{\"ok\":true") ? 0 : 1)
+            exit(status)
         }
         reactor.runOnCurrentThread()
     }
 
     private static func measure(_ name: String, _ settings: Settings, on reactor: Reactor) async throws -> String {
-        guard let workload = Workload(rawValue: name) else {
-            return "{\"ok\":false,\"skip\":true,\"error\":\"there is no workload '\(JSONText.escaped(name))' here\"}"
-        }
+        guard let workload = Workload(rawValue: name) else { throw Skip("there is no workload '\(name)' here") }
+        let variant = try Variant(settings)
         var configuration = WorkerConfiguration(executable: ownPath, arguments: [BenchWorker.argument])
         if workload.isOverPool {
             if settings["heartbeat"] == "none" { configuration.heartbeat = nil }
-            let metrics = try await PoolBench(worker: configuration, settings: settings).measure(workload)
-            return line(name, metrics, nil)
+            return line(name, try await PoolBench(worker: configuration, settings: settings).measure(workload), nil)
         }
         configuration.heartbeat = nil
+        if workload == .spawns {
+            let bench = SpawnBench(worker: configuration, settings: settings, options: variant.options)
+            let (metrics, childPeak) = try await bench.measure(on: reactor)
+            return line(name, metrics, childPeak)
+        }
         let worker = try await WorkerProcess.spawn(configuration, on: reactor)
         try await worker.ready()
-        let bench = Bench(connection: worker.connection, settings: settings)
+        let bench = Bench(worker: worker, settings: settings, options: variant.options)
         let metrics = try await bench.measure(workload)
         await worker.stop()
-        let exit = await worker.waitForExit()
-        return line(name, [("codec_zlib", settings["codec"] == "zlib" ? 1 : 0)] + metrics, exit.peakRSS)
+        return line(name, metrics, await worker.waitForExit().peakRSS)
     }
 
     private static func line(_ name: String, _ metrics: Bench.Metrics, _ childPeak: UInt64?) -> String {
@@ -76,64 +80,23 @@ struct IPCBench {
 
 /// What can be measured.
 enum Workload: String {
-    case pingUnderLoad = "ping-under-load"
     case roundTrips = "W1"
     case largeRoundTrips = "W2"
     case stream = "W3"
+    case objects = "W4"
+    case spawns = "W5"
+    case calls
+    case pingUnderLoad = "ping-under-load"
     case poolDispatch = "pool-dispatch"
     case poolScaling = "pool-scaling"
     case poolFairness = "pool-fairness"
     case poolMany = "pool-many"
 
-    /// Whether it starts its workers itself.
+    /// Whether it is measured through a pool.
     var isOverPool: Bool {
         switch self {
         case .poolDispatch, .poolScaling, .poolFairness, .poolMany: true
-        case .pingUnderLoad, .roundTrips, .largeRoundTrips, .stream: false
+        case .roundTrips, .largeRoundTrips, .stream, .objects, .spawns, .calls, .pingUnderLoad: false
         }
-    }
-}
-
-/// KEY=VALUE arguments.
-struct Settings: Sendable {
-    private var values: [String: String] = [:]
-
-    init(_ arguments: some Sequence<String>) {
-        for argument in arguments {
-            guard let mark = argument.firstIndex(of: "=") else { continue }
-            values[String(argument[..<mark])] = String(argument[argument.index(after: mark)...])
-        }
-    }
-
-    subscript(key: String) -> String? { values[key] }
-
-    func number(_ key: String, _ otherwise: Int) -> Int { values[key].flatMap { Int($0) } ?? otherwise }
-}
-
-/// Text for a line of JSON.
-enum JSONText {
-    static func escaped(_ text: String) -> String {
-        text.unicodeScalars.reduce(into: "") { result, scalar in
-            switch scalar {
-            case "\"", "\\": result += "\\" + String(scalar)
-            case " "..."~": result.unicodeScalars.append(scalar)
-            default: result += scalar.value < 0x20 ? " " : String(scalar)
-            }
-        }
-    }
-
-    /// Three decimals.
-    static func number(_ value: Double) -> String { "\((value * 1_000).rounded() / 1_000)" }
-}
-
-/// What this process has needed.
-enum Memory {
-    /// VmHWM of /proc/self/status, bytes.
-    static var peak: Int {
-        guard let bytes = try? Input.contents(of: "/proc/self/status") else { return 0 }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("VmHWM:") {
-            return (Int(line.filter { ("0"..."9").contains($0) }) ?? 0) * 1_024
-        }
-        return 0
     }
 }

@@ -20,6 +20,22 @@ enum Input {
         }
     }
 
+    /// 64 bytes.
+    static var small: [UInt8] { letters(64) }
+
+    /// The alphabet over and over.
+    static func letters(_ count: Int) -> [UInt8] { (0..<count).map { 0x61 + UInt8($0 % 26) } }
+
+    /// Makes the first 8 bytes the hex digits of the number's product with 2,654,435,761.
+    static func mark(_ message: inout [UInt8], _ number: Int) {
+        var rest = UInt32(truncatingIfNeeded: number) &* 2_654_435_761
+        for index in (0..<Check.bytes).reversed() {
+            let digit = UInt8(rest & 15)
+            message[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
+            rest >>= 4
+        }
+    }
+
     /// Lines that compress about as well as station data does, where no file is named.
     static func lines(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []

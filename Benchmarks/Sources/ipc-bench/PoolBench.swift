@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import IPCFrame
 import Supervisor
 
@@ -151,10 +150,10 @@ struct PoolBench: Sendable {
         }
         try await Task.sleep(for: .seconds(1))
         let used = Memory.proportional - base
-        let before = Memory.processorSeconds
+        let before = Memory.processorSeconds()
         let seconds = settings.number("idle", 60)
         try await Task.sleep(for: .seconds(seconds))
-        let processor = Memory.processorSeconds - before
+        let processor = Memory.processorSeconds() - before
         began = ContinuousClock.now
         await pool.stop()
         let stop = (ContinuousClock.now - began).microseconds / 1e6
@@ -163,24 +162,5 @@ struct PoolBench: Sendable {
             ("parent_pss_kib_a_worker", Double(used) / 1_024 / Double(count)),
             ("idle_s", Double(seconds)), ("idle_parent_cpu_ms", processor * 1_000), ("stop_s", stop),
         ]
-    }
-}
-
-extension Memory {
-    /// PSS of /proc/self/smaps_rollup, bytes.
-    static var proportional: Int {
-        guard let bytes = try? Input.contents(of: "/proc/self/smaps_rollup") else { return 0 }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where line.hasPrefix("Pss:") {
-            return (Int(line.filter { ("0"..."9").contains($0) }) ?? 0) * 1_024
-        }
-        return 0
-    }
-
-    /// What this process has used of the processors.
-    static var processorSeconds: Double {
-        var time = timespec()
-        // Fills in one timespec.
-        _ = unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import IPCFrame
+
+/// KEY=VALUE arguments.
+struct Settings: Sendable {
+    private var values: [String: String] = [:]
+
+    init(_ arguments: some Sequence<String>) {
+        for argument in arguments {
+            guard let mark = argument.firstIndex(of: "=") else { continue }
+            values[String(argument[..<mark])] = String(argument[argument.index(after: mark)...])
+        }
+    }
+
+    subscript(key: String) -> String? { values[key] }
+
+    func number(_ key: String, _ otherwise: Int) -> Int { values[key].flatMap { Int($0) } ?? otherwise }
+}
+
+/// How the calls of a workload are made: `codec=none|zlib`, `digest=none|crc32`, `executor=connection|default` (where
+/// the caller's code runs), `mode=async`, `delivery=inline`.
+///
+/// What this program does not have yet is skipped, not measured as something else.
+struct Variant {
+    let options: CallOptions
+
+    init(_ settings: Settings) throws(Skip) {
+        var options = CallOptions()
+        options.codec = try Self.choose("codec", settings, ["none": .none, "zlib": .zlib])
+        options.digest = try Self.choose("digest", settings, ["none": .none, "crc32": .crc32])
+        self.options = options
+        _ = try Self.choose("executor", settings, ["connection": true, "default": true])
+        _ = try Self.choose("mode", settings, ["async": true])
+        _ = try Self.choose("delivery", settings, ["inline": true])
+    }
+
+    /// The first value of the list is the default.
+    private static func choose<Value>(
+        _ key: String,
+        _ settings: Settings,
+        _ values: KeyValuePairs<String, Value>
+    ) throws(Skip) -> Value {
+        let name = settings[key] ?? values[0].key
+        guard let value = values.first(where: { $0.key == name })?.value else {
+            throw Skip("there is no '\(key)=\(name)' here")
+        }
+        return value
+    }
+}
+
+/// Something that this program does not measure.
+struct Skip: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// Text for a line of JSON.
+enum JSONText {
+    static func escaped(_ text: String) -> String {
+        text.unicodeScalars.reduce(into: "") { result, scalar in
+            switch scalar {
+            case "\"", "\\": result += "\\" + String(scalar)
+            case " "..."~": result.unicodeScalars.append(scalar)
+            default: result += scalar.value < 0x20 ? " " : String(scalar)
+            }
+        }
+    }
+
+    /// Three decimals.
+    static func number(_ value: Double) -> String { "\((value * 1_000).rounded() / 1_000)" }
+}
