@@ -19,9 +19,7 @@ let package = Package(
                 .enableUpcomingFeature("InferIsolatedConformances"),
                 .strictMemorySafety(),
             ]
-        ),
-        // What ipc-bench is compared with: the same workloads with nothing but system calls.
-        .executableTarget(name: "bench-reference", cSettings: [.define("_GNU_SOURCE")]),
+        )
     ],
     swiftLanguageModes: [.v6]
 )

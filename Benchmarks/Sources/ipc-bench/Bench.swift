@@ -41,10 +41,12 @@ struct Bench: Sendable {
             if round >= 0 { times.append(took.microseconds) }
         }
         let all = (ContinuousClock.now - start).microseconds
+        let details: Metrics =
+            settings["detail"] == "yes" ? [("p90_us", times.quantile(0.9)), ("p999_us", times.quantile(0.999))] : []
         return [
             ("p50_us", times.quantile(0.5)), ("p99_us", times.quantile(0.99)),
             ("rtt_per_s", Double(count) / all * 1_000_000),
-        ]
+        ] + details
     }
 
     /// The stations as one message there and back.

@@ -172,8 +172,12 @@ void report(const char *workload, const char *metrics, double child_mib) {
 
 void report_round_trips(double *microseconds, long count, double seconds, double child_mib) {
     char metrics[200];
-    snprintf(metrics, sizeof metrics, "\"p50_us\":%.3f,\"p99_us\":%.3f,\"rtt_per_s\":%.0f",
-             quantile(microseconds, count, 0.5), quantile(microseconds, count, 0.99), (double)count / seconds);
+    int length = snprintf(metrics, sizeof metrics, "\"p50_us\":%.3f,\"p99_us\":%.3f,\"rtt_per_s\":%.0f",
+                          quantile(microseconds, count, 0.5), quantile(microseconds, count, 0.99),
+                          (double)count / seconds);
+    if (strcmp(setting("detail", "no"), "yes") == 0)
+        snprintf(metrics + length, sizeof metrics - (size_t)length, ",\"p90_us\":%.3f,\"p999_us\":%.3f",
+                 quantile(microseconds, count, 0.9), quantile(microseconds, count, 0.999));
     report("W1", metrics, child_mib);
 }
 
