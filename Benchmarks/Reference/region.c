@@ -12,8 +12,8 @@
 #include "support.h"
 #include "workloads.h"
 
-// Messages of the one-way workload that are under way at once.
-enum { SLOTS = 8 };
+// SLOTS: messages of the one-way workload that are under way at once.
+enum { SLOTS = 8, PAGE = 4096 };
 
 struct note {
     uint64_t offset, length;
@@ -80,8 +80,8 @@ void region_large_round_trips(void) {
     unsigned char *sent = message_load(&bytes);
     double *times = allocate((size_t)rounds * sizeof *times);
     struct shared shared;
-    // One half there, one half back.
-    shared_start(&shared, "--region-echo", 2 * bytes);
+    // One half there, one half back; both begin with a page.
+    shared_start(&shared, "--region-echo", 2 * ((bytes + PAGE - 1) / PAGE * PAGE));
     for (long i = -warm; i < rounds; i++) {
         double began = seconds_now();
         memcpy(shared.region, sent, bytes);

@@ -26,7 +26,7 @@ def measure(session):
         peaks[size] = [max(run["rss_parent_mib"], run["rss_child_mib"]) for run in mine]
         figures = [statistics.median(values(who, metric)) for metric in ("mb_per_s", "cpu_s_per_gib")
                    for who in (mine, theirs)]
-        print(f"| {in_words(size)} | {calls:,} | " + " | ".join(f"{figure:,.3g}" for figure in figures)
+        print(f"| {in_words(size)} | {calls:,} | " + " | ".join(map(short, figures))
               + f" | {statistics.median(peaks[size]):.1f} |", flush=True)
     print()
     session.judge("peak memory of the larger side, 1 GiB above 1 MiB",
@@ -39,8 +39,14 @@ def measure(session):
                                   turns=min(session.rounds, 2))["ipcframe"]
         start, memory, idle, stop = (statistics.median(values(results, metric)) for metric in
                                      ("start_s", "parent_pss_kib_a_worker", "idle_parent_cpu_ms", "stop_s"))
-        print(f"| {count:,} | {start:.2f} | {memory:.0f} | {idle / IDLE_SECONDS:.1f} | {stop:.2f} |", flush=True)
+        # A few workers share more of the program's pages with the parent than they cost.
+        memory = f"{memory:.0f}" if count >= 100 else "-"
+        print(f"| {count:,} | {start:.2f} | {memory} | {idle / IDLE_SECONDS:.1f} | {stop:.2f} |", flush=True)
     print()
+
+
+def short(figure):
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def in_words(size):
