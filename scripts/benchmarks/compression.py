@@ -20,4 +20,4 @@ def measure(session):
         # What zlib.compress(message) does by itself is judged; level 1 is told, too.
         session.judge(f"12 MB with zlib, faster than {contender.name}", ratios(theirs, mine),
                       least=None if "level" in contender.settings else LEAST_FASTER, key=f"zlib {contender.name}",
-                      beside=f"; it {spread(theirs, 'ms', 0)}")
+                      beside=f"; {contender.name} {spread(theirs, 'ms', 0)}")

@@ -22,4 +22,4 @@ def measure(session):
             if mine:
                 session.judge(f"{size} there and back, {name}, throughput of the {other}'s", ratios(theirs, mine),
                               least=least, key=f"echo {name} {size}",
-                              beside=f"; {spread(mine, 'ms', 1)}, it {spread(theirs, 'ms', 1)}")
+                              beside=f"; {spread(mine, 'ms', 1)}, {other} {spread(theirs, 'ms', 1)}")

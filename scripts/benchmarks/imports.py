@@ -39,4 +39,4 @@ def measure(session):
                 ours.append(mine)
                 reference.append(theirs)
     session.judge("ipc-parent run import, of sqlite3's", ratios(ours, reference), most=MOST, key="import",
-                  beside=f"; {spread(ours, 'ms', 0)}, it {spread(reference, 'ms', 0)}")
+                  beside=f"; {spread(ours, 'ms', 0)}, sqlite3 {spread(reference, 'ms', 0)}")

@@ -16,7 +16,7 @@ def measure(session):
         scaling.append(session.run(bench, "pool-scaling", number=number, settings={"n": 200, "us": 10_000}))
         fairness.append(session.run(bench, "pool-fairness", number=number, settings={"n": 1_000}))
     session.judge("64 bytes through a pool, of a direct call", values(dispatch, "ratio"), most=MOST_DISPATCH,
-                  key="pool dispatch", beside=f"; {spread(values(dispatch, 'pool_p50_us'), 'us', 0)}, it "
+                  key="pool dispatch", beside=f"; {spread(values(dispatch, 'pool_p50_us'), 'us', 0)}, direct "
                                               f"{spread(values(dispatch, 'direct_p50_us'), 'us', 0)}")
     session.judge("calls of 10 ms of a processor, two workers against one", values(scaling, "ratio"),
                   least=LEAST_SCALING, key="pool scaling",

@@ -89,7 +89,7 @@ class Session:
             promise = f"; promised: {bound} {unit}" + ("" if kept else " - MISSED")
         self.judgements.append({"row": self.row, "key": key, "what": what, "median": middle, "low": min(values),
                                 "high": max(values), "unit": unit, "rounds": len(values), "most": most, "least": least,
-                                "kept": kept})
+                                "kept": kept, "beside": beside.removeprefix("; ")})
         self.tell(f"{what}: {spread(values, unit, digits)}{beside}{promise}")
         return kept
 

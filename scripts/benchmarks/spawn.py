@@ -20,11 +20,11 @@ def measure(session):
     results = session.compare(filter(None, contenders), "W5")
     mine, theirs = (values(results[name], "median_ms") for name in ("ipcframe", "reference"))
     session.judge("spawn to first echo, of the C child's", ratios(mine, theirs), most=MOST, key="spawn reference",
-                  beside=f"; {spread(mine, 'ms', 2)}, it {spread(theirs, 'ms', 2)}")
+                  beside=f"; {spread(mine, 'ms', 2)}, C child {spread(theirs, 'ms', 2)}")
     for name in ("python", "node"):
         others = values(results.get(name), "median_ms")
         session.judge(f"spawn to first echo, faster than a child of {name.title()}", ratios(others, mine), digits=1,
-                      least=LEAST_FASTER, key=f"spawn {name}", beside=f"; it {spread(others, 'ms', 0)}" if others else "")
+                      least=LEAST_FASTER, key=f"spawn {name}", beside=f"; {name.title()} {spread(others, 'ms', 0)}" if others else "")
     full = values(results.get("ballast"), "median_ms")
     session.judge(f"the same with {BALLAST_MIB >> 10} GiB in the parent, of that with none", ratios(full, mine),
                   most=MOST_WITH_BALLAST, key="spawn ballast", beside=f"; {spread(full, 'ms', 2)}" if full else "")

@@ -18,7 +18,7 @@ def measure(session):
         if not mine:
             continue
         session.judge(f"1 GiB one way, {name}, throughput of the {other}'s", ratios(mine, theirs), least=least,
-                      key=f"stream {name}", beside=f"; {spread(mine, 'GB/s', 2)}, it {spread(theirs, 'GB/s', 2)}")
+                      key=f"stream {name}", beside=f"; {spread(mine, 'GB/s', 2)}, {other} {spread(theirs, 'GB/s', 2)}")
         session.judge(f"1 GiB one way, {name}, peak memory of the larger side",
                       [max(run["rss_parent_mib"], run["rss_child_mib"]) for run in results[name]], "MiB", 1,
                       most=MOST_MEMORY, key=f"stream memory {name}")

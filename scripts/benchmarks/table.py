@@ -11,7 +11,8 @@ def show(path):
     print(f"Measured {environment['when'][:10]}: {environment['processor']}, {environment['cores']} cores, "
           f"{environment['memory_mib'] / 1024:.0f} GiB, Linux {environment['kernel']}; {results['rounds']} rounds; "
           f"load before the runs {min(loads):.1f} to {max(loads):.1f}.\n" if loads else "")
-    print("| row | what | median | lowest to highest round | promised | |\n| --- | --- | ---: | ---: | ---: | --- |")
+    print("| row | what | median | lowest to highest round | promised | | beside it |\n"
+          "| --- | --- | ---: | ---: | ---: | --- | --- |")
     for judgement in results["judgements"]:
         if "median" in judgement:
             print("| " + " | ".join(cells(judgement)) + " |")
@@ -26,7 +27,7 @@ def cells(judgement):
         promised = f"≥ {judgement['least']:,g}{unit}"
     verdict = {True: "kept", False: "missed", None: ""}[judgement["kept"]]
     low, middle, high = (number(judgement[key]) for key in ("low", "median", "high"))
-    return judgement["row"], judgement["what"], middle + unit, f"{low} to {high}", promised, verdict
+    return judgement["row"], judgement["what"], middle + unit, f"{low} to {high}", promised, verdict, judgement["beside"]
 
 
 def number(value):
