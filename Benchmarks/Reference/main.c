@@ -4,11 +4,11 @@
 //
 //     bench-reference WORKLOAD [KEY=VALUE ...]
 //
-// Workloads: W1 (n, warm, detail=yes), W2 (rounds, warm, repeat, data), W3 (total, msg), W5 (spawns, ballast in MiB), calls (n, msg);
-// W2 and W3 also with transport=shm. Unknown keys are ignored.
+// Workloads: W1 (n, warm, detail=yes), W2 (rounds, warm, repeat, data), W3 (total, msg), W5 (spawns, ballast in MiB),
+// calls (n, msg); W2 and W3 also with transport=shm. Unknown keys are ignored.
 //
-// Built with any C compiler, not by SwiftPM, which would link it with the runtimes of Swift and C++, whose start would be
-// measured with it: cc -O2 -D_GNU_SOURCE -o bench-reference *.c
+// Built with any C compiler, not by SwiftPM, which would link it with the runtimes of Swift and C++, whose start would
+// be measured with it: cc -O2 -D_GNU_SOURCE -o bench-reference *.c
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -78,7 +78,8 @@ def compare(session, workload, runs):
         if not run.get("ok"):
             session.skip(f"{workload}: {run['contender']}: {run.get('error')}")
     behind = [peer for peer in figures if ours and not peer.startswith(("ipcframe", "bench_reference"))
-              and max(statistics.median(times_faster(figures[name], figures[peer], is_time) or [0]) for name in ours) < 1]
+              and all(statistics.median(times_faster(figures[name], figures[peer], is_time) or [0]) < 1
+                      for name in ours)]
     if ours:
         session.tell(f"{workload}: " + (f"behind {', '.join(behind)}" if behind else "ahead of every peer"))
         session.judgements.append({"row": session.row, "key": f"peers {workload}", "what": f"{workload} ahead of all",

@@ -40,8 +40,8 @@ class Programs:
             package, flags = PROGRAMS[name]
             if flags is None:
                 sources = os.path.join(package, "Reference")
-                command = ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", self[name],
-                           *(os.path.join(sources, file) for file in sorted(os.listdir(sources)) if file.endswith(".c"))]
+                files = [os.path.join(sources, file) for file in sorted(os.listdir(sources)) if file.endswith(".c")]
+                command = ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", self[name], *files]
             else:
                 command = ["swift", "build", "--package-path", package, "-c", "release", *flags, "--product", name]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -56,11 +56,11 @@ def write_station_lines(path, most=12_500_000):
             open(path, "wb") as lines:
         size = 0
         for row in csv.DictReader(rows):
-            line = json.dumps({key: row[key] for key in keys}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-            size += len(line)
+            line = json.dumps({key: row[key] for key in keys}, ensure_ascii=False, separators=(",", ":")) + "\n"
+            size += len(line.encode())
             if size > most:
                 break
-            lines.write(line)
+            lines.write(line.encode())
 
 
 def write_station_table(path):

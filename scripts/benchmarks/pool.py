@@ -23,7 +23,8 @@ def measure(session):
                   beside=f"; one {spread(values(scaling, 'one_per_s'), '/s', 0)}, "
                          f"two {spread(values(scaling, 'two_per_s'), '/s', 0)}")
     session.judge("two callers of calls of 2 ms, p99 of the quiet one", values(fairness, "quiet_p99_ms"), "ms", 1,
-                  key="pool fairness", beside=f"; of the flooding one {spread(values(fairness, 'flood_p99_ms'), 'ms', 0)}")
+                  key="pool fairness",
+                  beside=f"; of the flooding one {spread(values(fairness, 'flood_p99_ms'), 'ms', 0)}")
     many = session.run(bench, "pool-many", settings={"workers": 1_000, "idle": 60})["metrics"]
     session.judge("1,000 workers ready after", [many["start_s"]], "s", 1, most=MOST_START, key="pool many",
                   beside=f"; {many['parent_pss_kib_a_worker']:.0f} KiB of the supervisor's memory (PSS) each, "

@@ -24,7 +24,8 @@ def measure(session):
     for name in ("python", "node"):
         others = values(results.get(name), "median_ms")
         session.judge(f"spawn to first echo, faster than a child of {name.title()}", ratios(others, mine), digits=1,
-                      least=LEAST_FASTER, key=f"spawn {name}", beside=f"; {name.title()} {spread(others, 'ms', 0)}" if others else "")
+                      least=LEAST_FASTER, key=f"spawn {name}",
+                      beside=f"; {name.title()} {spread(others, 'ms', 0)}" if others else "")
     full = values(results.get("ballast"), "median_ms")
     session.judge(f"the same with {BALLAST_MIB >> 10} GiB in the parent, of that with none", ratios(full, mine),
                   most=MOST_WITH_BALLAST, key="spawn ballast", beside=f"; {spread(full, 'ms', 2)}" if full else "")

@@ -27,7 +27,8 @@ def cells(judgement):
         promised = f"≥ {judgement['least']:,g}{unit}"
     verdict = {True: "kept", False: "missed", None: ""}[judgement["kept"]]
     low, middle, high = (number(judgement[key]) for key in ("low", "median", "high"))
-    return judgement["row"], judgement["what"], middle + unit, f"{low} to {high}", promised, verdict, judgement["beside"]
+    return (judgement["row"], judgement["what"], middle + unit, f"{low} to {high}", promised, verdict,
+            judgement["beside"])
 
 
 def number(value):

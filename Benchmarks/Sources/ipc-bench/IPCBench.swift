@@ -8,10 +8,10 @@ import Synchronization
 ///
 ///     ipc-bench WORKLOAD [KEY=VALUE ...]
 ///
-/// Workloads: `W1` (n, warm, detail=yes for further percentiles), `W2` (rounds, warm, repeat, data), `W3` (total, msg), `W4` (rounds, warm, data), `W5`
-/// (spawns, ballast in MiB), `calls` (n, msg), `ping-under-load` (total, data), these with the settings of ``Variant``;
-/// over a pool: `pool-dispatch` (n), `pool-scaling` (n, us), `pool-fairness` (n), `pool-many` (workers, idle), these
-/// with `heartbeat=none`. Unknown keys are ignored. Its worker is itself.
+/// Workloads: `W1` (n, warm, detail=yes for further percentiles), `W2` (rounds, warm, repeat, data), `W3` (total, msg),
+/// `W4` (rounds, warm, data), `W5` (spawns, ballast in MiB), `calls` (n, msg), `ping-under-load` (total, data), these
+/// with the settings of ``Variant``; over a pool: `pool-dispatch` (n), `pool-scaling` (n, us), `pool-fairness` (n),
+/// `pool-many` (workers, idle), these with `heartbeat=none`. Unknown keys are ignored. Its worker is itself.
 @main
 struct IPCBench {
     static func main() {
