@@ -31,6 +31,11 @@ int clinux_epoll_add(int epoll, int fd, uint32_t interest, uint64_t token) {
     return control(epoll, EPOLL_CTL_ADD, fd, interest, token);
 }
 
+int clinux_epoll_add_edge(int epoll, int fd, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = token}};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 int clinux_epoll_modify(int epoll, int fd, uint32_t interest, uint64_t token) {
     return control(epoll, EPOLL_CTL_MOD, fd, interest, token);
 }

@@ -23,6 +23,9 @@ int clinux_epoll_create(void);
 /// Adds `fd` (level-triggered) with an interest in CLINUX_READ and CLINUX_WRITE.
 int clinux_epoll_add(int epoll, int fd, uint32_t interest, uint64_t token);
 
+/// Adds an eventfd, edge-triggered: each signal is told once, and need not be read.
+int clinux_epoll_add_edge(int epoll, int fd, uint64_t token);
+
 /// Changes the interest of an `fd` that was added.
 int clinux_epoll_modify(int epoll, int fd, uint32_t interest, uint64_t token);
 

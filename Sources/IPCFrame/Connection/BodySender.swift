@@ -64,11 +64,11 @@ final class BodySender: Sendable {
     }
 
     /// Says that the body is complete.
-    func finish(_ trailer: Trailer) async {
+    func finish(_ trailer: Trailer) {
         let digest = state.withLock { state in
             state.deflater = nil
             return state.digest?.value ?? 0
         }
-        await connection.sendEnd(id, digest: digest, trailer: trailer)
+        connection.sendEnd(id, digest: digest, trailer: trailer)
     }
 }

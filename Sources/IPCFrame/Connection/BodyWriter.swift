@@ -37,16 +37,18 @@ public final class BodyWriter: Sendable {
     private let connection: Connection
     private let id: UInt64
     private let arguments: [Argument]
-    private let maxChunk: Int
+    private let limits: ConnectionLimits
     private let state: Mutex<State>
 
-    init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer, arguments: [Argument]) {
+    init(connection: Connection, id: UInt64, limits: ConnectionLimits, offer: Offer, arguments: [Argument]) {
         self.connection = connection
         self.id = id
-        self.maxChunk = maxChunk
+        self.limits = limits
         self.arguments = arguments
         state = Mutex(State(offer: offer))
     }
+
+    private var maxChunk: Int { Int(limits.maxChunk) }
 
     /// Raw bytes written so far.
     public var written: UInt64 { state.withLock { $0.written } }
@@ -98,18 +100,23 @@ public final class BodyWriter: Sendable {
     }
 
     func finish(_ trailer: Trailer) async throws(CallError) {
-        let (rest, size, written) = state.withLock { state in
+        let (rest, offer, written, isStarted) = state.withLock { state in
             state.isFinished = true
             defer { state.buffer = [] }
             // All of it is here: the size is known now.
             if state.sender == nil, state.offer.size == nil { state.offer.size = UInt64(state.buffer.count) }
-            return (state.buffer, state.offer.size, state.written)
+            return (state.buffer, state.offer, state.written, state.sender != nil)
         }
-        if let size, size != written {
+        if let size = offer.size, size != written {
             throw .source("the handler announced \(size) bytes and wrote \(written)")
+        }
+        if !isStarted, offer.isSentAtOnce(initialCredit: limits.initialCredit) {
+            let head = ResponseHead(offer: offer, arguments: arguments)
+            connection.answer(id, head, body: rest, trailer: trailer)
+            return
         }
         let sender = try await start()
         try await sender.send(rest[...])
-        await sender.finish(trailer)
+        sender.finish(trailer)
     }
 }

@@ -56,6 +56,7 @@ final class CallRecord {
 
     func forget() {
         isForgotten = true
+        statistics.noteOver()
         incoming = nil
         // Whoever still sends has nobody to send to, and would wait for ever.
         failOutbound(.stopped(code: .stopped, reason: "the call is over"))

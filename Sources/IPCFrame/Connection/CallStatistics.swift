@@ -44,6 +44,12 @@ final class StatisticsBox: Sendable {
     }
 
     private let state = Mutex(State())
+    private let over = Atomic(false)
+
+    /// Whether both sides are done with the call.
+    var isOver: Bool { over.load(ordering: .relaxed) }
+
+    func noteOver() { over.store(true, ordering: .relaxed) }
 
     var current: CallStatistics { state.withLock { $0.statistics } }
 

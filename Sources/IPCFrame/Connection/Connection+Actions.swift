@@ -65,7 +65,7 @@ extension Connection {
             id: id,
             request: request,
             connection: self,
-            maxChunk: maxChunk,
+            limits: machine.limits,
             statistics: record.statistics,
             inbound: record.inbound
         )
@@ -116,5 +116,7 @@ extension Connection {
             // The answer is whole: what is left of our own body is not wanted.
             record.failOutbound(.stopped(code: .stopped, reason: "the call has been answered"))
         }
+        // It is here, and nobody waits to hear what becomes of it.
+        machine.takeIfSentAtOnce(id)
     }
 }

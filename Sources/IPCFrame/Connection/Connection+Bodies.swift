@@ -81,9 +81,13 @@ extension Connection {
         }.get()
     }
 
-    func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
-        machine.sendEnd(id, digest: digest, trailer: trailer)
-        obey()
+    /// The body that we send is complete; of an answer, the handler is done.
+    nonisolated func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
+        order { connection in
+            connection.calls[id]?.cancelHandlers.removeAll()
+            connection.machine.sendEnd(id, digest: digest, trailer: trailer)
+            connection.obey()
+        }
     }
 
     // MARK: Receiving
@@ -134,10 +138,39 @@ extension Connection {
         return machine.isSentAtOnce(head.offer)
     }
 
-    /// Whether the opener has given up the call, which its handler may notice before it is told.
-    func failCall(_ id: UInt64, _ error: RemoteError) {
+    /// The handler is done, with an answer that is so small that it goes out as a whole.
+    nonisolated func answer(_ id: UInt64, _ head: ResponseHead, body: [UInt8], trailer: Trailer) {
+        order { connection in
+            guard let record = connection.calls[id] else { return }
+            record.cancelHandlers.removeAll()
+            guard record.failure == nil, record.outboundFailure == nil else {
+                // The opener has given up, and waits for the end of the call.
+                let error = record.failure ?? record.outboundFailure ?? .cancelled
+                connection.fail(id, with: IncomingCall.remoteError(error, isCancelled: record.isCancelled))
+                return
+            }
+            do throws(CallRejection) {
+                try connection.machine.respond(id, head)
+                connection.sendAtOnce(body, of: id, as: head.offer, trailer: trailer)
+                connection.obey()
+            } catch {
+                let error = CallError(error, end: connection.end)
+                connection.fail(id, with: IncomingCall.remoteError(error, isCancelled: record.isCancelled))
+            }
+        }
+    }
+
+    /// The handler is done, without an answer.
+    nonisolated func failCall(_ id: UInt64, _ error: RemoteError) {
         var error = error
         error.peakRSS = ProcessUsage.current.peakRSS
+        order { [error] connection in
+            connection.calls[id]?.cancelHandlers.removeAll()
+            connection.fail(id, with: error)
+        }
+    }
+
+    private func fail(_ id: UInt64, with error: RemoteError) {
         machine.fail(id, error)
         obey()
     }
@@ -163,10 +196,6 @@ extension Connection {
             return
         }
         record.cancelHandlers.append(handler)
-    }
-
-    func removeCancelHandlers(_ id: UInt64) {
-        calls[id]?.cancelHandlers.removeAll()
     }
 
     /// Has `body` run on the reactor without waiting for it: at once if this is its thread, else in its turn.

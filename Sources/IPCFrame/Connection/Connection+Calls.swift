@@ -41,6 +41,7 @@ extension Connection {
             record: CallRecordReference(record),
             inbound: record.inbound,
             statistics: record.statistics,
+            limits: machine.limits,
             events: events
         )
     }
@@ -72,7 +73,7 @@ extension Connection {
                 if let size = body.size, sender.sent < size {
                     throw CallError.source("it ended after \(sender.sent) of the \(size) bytes that were announced")
                 }
-                await sender.finish(Trailer())
+                sender.finish(Trailer())
             } catch let error as CallError {
                 if case .source = error { await self.failSource(id, error) }
             } catch {
@@ -81,7 +82,8 @@ extension Connection {
         }
     }
 
-    private func sendAtOnce(_ bytes: [UInt8], of id: UInt64, as offer: Offer) {
+    /// Queues all of a body that needs no verdict: in one step, and from whatever thread this is.
+    func sendAtOnce(_ bytes: [UInt8], of id: UInt64, as offer: Offer, trailer: Trailer = Trailer()) {
         var digest = CRC32Digest()
         if offer.digest == .crc32 { digest.update(bytes) }
         var rest = bytes[...]
@@ -91,7 +93,7 @@ extension Connection {
             calls[id]?.statistics.add(chunk, isSent: true)
             machine.send(chunk, on: id)
         }
-        machine.sendEnd(id, digest: offer.digest == .crc32 ? digest.value : 0, trailer: Trailer())
+        machine.sendEnd(id, digest: offer.digest == .crc32 ? digest.value : 0, trailer: trailer)
     }
 
     private func failSource(_ id: UInt64, _ error: CallError) {

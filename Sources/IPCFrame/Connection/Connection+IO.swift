@@ -28,6 +28,8 @@ extension Connection {
 
     /// Reads everything that the peer has written, before its end is told.
     func drainInput() {
+        reader.readsUntilEmpty = true
+        defer { reader.readsUntilEmpty = false }
         readFrames(limit: .max)
         obey()
     }

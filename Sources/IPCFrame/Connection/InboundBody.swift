@@ -46,6 +46,8 @@ public final class InboundBody: AsyncSequence, Sendable {
     private let id: UInt64
     private let queue: InboundQueue
     private let state: Mutex<State>
+    /// Sent without a verdict: the connection takes it as it comes, and need not be told what becomes of it.
+    private let isAtOnce: Bool
     /// The call whose answer this is: it lives as long as somebody reads, and is cancelled with the reader's task.
     private let call: OutgoingCall?
 
@@ -54,6 +56,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         id: UInt64,
         queue: InboundQueue,
         offer: Offer,
+        limits: ConnectionLimits,
         call: OutgoingCall? = nil
     ) {
         size = offer.size
@@ -61,6 +64,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         self.id = id
         self.queue = queue
         self.call = call
+        isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
         state = Mutex(State(digest: offer.digest == .crc32 ? CRC32Digest() : nil))
     }
 
@@ -78,14 +82,15 @@ public final class InboundBody: AsyncSequence, Sendable {
             // A body that is here is read without disturbing the reactor, but not by a task that is to end.
             if call != nil, Task.isCancelled { call?.cancel() }
             let present = isFlush ? nil : try queue.takeNow()
-            report(isFlush: isFlush, isNeeded: present == nil)
+            if isFlush || !isAtOnce { report(isFlush: isFlush, isNeeded: present == nil) }
             let item: InboundQueue.Item
             if let present { item = present } else { item = try await fetch() }
             switch item {
             case .chunk(let chunk):
                 return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
             case .end(let end):
-                connection.takeBody(id, count: try check(end))
+                let unreported = try check(end)
+                if !isAtOnce { connection.takeBody(id, count: unreported) }
                 return nil
             }
         } catch {

@@ -29,7 +29,7 @@ public final class IncomingCall: Sendable {
     let id: UInt64
     let connection: Connection
     private let digest: BodyDigest
-    private let maxChunk: Int
+    private let limits: ConnectionLimits
     private let statisticsBox: StatisticsBox
     private let state = Mutex(State())
 
@@ -37,7 +37,7 @@ public final class IncomingCall: Sendable {
         id: UInt64,
         request: Request,
         connection: Connection,
-        maxChunk: Int,
+        limits: ConnectionLimits,
         statistics: StatisticsBox,
         inbound: InboundQueue
     ) {
@@ -49,8 +49,8 @@ public final class IncomingCall: Sendable {
         codec = request.offer.codec
         digest = request.offer.digest
         statisticsBox = statistics
-        self.maxChunk = maxChunk
-        body = InboundBody(connection: connection, id: id, queue: inbound, offer: request.offer)
+        self.limits = limits
+        body = InboundBody(connection: connection, id: id, queue: inbound, offer: request.offer, limits: limits)
     }
 
     /// The last argument with this key, as text; nil if there is none or it is not UTF-8.
@@ -81,7 +81,7 @@ public final class IncomingCall: Sendable {
             let writer = BodyWriter(
                 connection: connection,
                 id: id,
-                maxChunk: maxChunk,
+                limits: limits,
                 offer: offer,
                 arguments: arguments
             )
@@ -164,19 +164,18 @@ public final class IncomingCall: Sendable {
             let writer = state.withLock { $0.writer } ?? respond(size: 0)
             try await writer.finish(trailer)
         } catch let failure as CallFailure {
-            await connection.failCall(id, failure.error)
+            connection.failCall(id, failure.error)
         } catch let error as CallError {
-            await connection.failCall(id, Self.remoteError(error, isCancelled: isCancelled))
+            connection.failCall(id, Self.remoteError(error, isCancelled: isCancelled))
         } catch {
             let isCancelled = isCancelled
             let reason = isCancelled ? "cancelled" : "the handler of '\(method)' failed: \(error)"
             let code: ErrorCode = isCancelled ? .cancelled : .internal
-            await connection.failCall(id, RemoteError(code: code, exitCode: isCancelled ? 0 : 70, reason: reason))
+            connection.failCall(id, RemoteError(code: code, exitCode: isCancelled ? 0 : 70, reason: reason))
         }
-        await connection.removeCancelHandlers(id)
     }
 
-    private static func remoteError(_ error: CallError, isCancelled: Bool) -> RemoteError {
+    static func remoteError(_ error: CallError, isCancelled: Bool) -> RemoteError {
         if isCancelled { return RemoteError(code: .cancelled, reason: "cancelled") }
         switch error {
         case .failed(let remote): return remote

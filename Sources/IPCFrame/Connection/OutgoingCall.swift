@@ -25,6 +25,7 @@ public final class OutgoingCall: Sendable {
     private let record: CallRecordReference
     private let inbound: InboundQueue
     private let statisticsBox: StatisticsBox
+    private let limits: ConnectionLimits
 
     /// Progress and log lines, as they come; ends with the call.
     ///
@@ -37,6 +38,7 @@ public final class OutgoingCall: Sendable {
         record: CallRecordReference,
         inbound: InboundQueue,
         statistics: StatisticsBox,
+        limits: ConnectionLimits,
         events: AsyncStream<CallEvent>
     ) {
         self.connection = connection
@@ -44,6 +46,7 @@ public final class OutgoingCall: Sendable {
         self.record = record
         self.inbound = inbound
         self.statisticsBox = statistics
+        self.limits = limits
         self.events = events
     }
 
@@ -71,7 +74,14 @@ public final class OutgoingCall: Sendable {
             cancel()
         }
         let head = try result.get()
-        let body = InboundBody(connection: connection, id: id, queue: inbound, offer: head.offer, call: self)
+        let body = InboundBody(
+            connection: connection,
+            id: id,
+            queue: inbound,
+            offer: head.offer,
+            limits: limits,
+            call: self
+        )
         return Response(arguments: head.arguments, body: body)
     }
 
@@ -95,6 +105,7 @@ public final class OutgoingCall: Sendable {
     }
 
     deinit {
+        guard !statisticsBox.isOver else { return }
         let connection = connection
         let id = id
         connection.reactor.perform { connection.assumeIsolated { $0.abandonCall(id) } }

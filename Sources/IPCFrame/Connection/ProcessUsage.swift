@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import Synchronization
 
 /// What this process has used so far, as the kernel tells it.
 package struct ProcessUsage: Sendable {
@@ -10,8 +11,19 @@ package struct ProcessUsage: Sendable {
     /// User and system time, microseconds.
     package var cpuMicroseconds: UInt64?
 
+    /// The peak grows slowly, and reading it takes longer than a small call: one reading serves for 20 ms.
+    private static let peakLifetime: Duration = .milliseconds(20)
+    private static let lastPeak = Mutex<(moment: ContinuousMoment, value: UInt64?)?>(nil)
+
     package static var current: ProcessUsage {
-        ProcessUsage(peakRSS: peak(), cpuMicroseconds: cpu())
+        let now = ContinuousMoment.now
+        let peak = lastPeak.withLock { last in
+            if let last, now - last.moment < peakLifetime { return last.value }
+            let value = peakNow()
+            last = (now, value)
+            return value
+        }
+        return ProcessUsage(peakRSS: peak, cpuMicroseconds: cpu())
     }
 
     func fill(_ trailer: inout Trailer) {
@@ -19,7 +31,7 @@ package struct ProcessUsage: Sendable {
         trailer.cpuMicroseconds = cpuMicroseconds
     }
 
-    private static func peak() -> UInt64? {
+    private static func peakNow() -> UInt64? {
         let descriptor = unsafe open("/proc/self/status", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { _ = close(descriptor) }

@@ -249,6 +249,15 @@ extension ConnectionStateMachine {
         forgetIfOver(stream)
     }
 
+    /// Takes a body that was sent at once, if it is whole.
+    ///
+    /// Nobody waits to hear of that: the peer is told nothing.
+    package mutating func takeIfSentAtOnce(_ id: UInt64) {
+        guard let stream = streams[id], stream.receive.isAtOnce, stream.receive.state == .taking else { return }
+        stream.receive.consumed = stream.receive.received
+        take(id)
+    }
+
     /// The application wants no more of the body; an opener gives up the call with it.
     package mutating func stop(_ id: UInt64, code: ErrorCode = .notWanted, reason: String = "") {
         guard let stream = streams[id] else { return }

@@ -34,10 +34,17 @@ struct FrameReader {
     private var payload: [UInt8] = []
     private var payloadCount = 0
     private var lastLength = 0
+    /// The last read gave less than there was room for: the socket was empty, and tells when it no longer is.
+    private var isDrained = false
+    /// Nobody will tell of more: each read is tried until it finds nothing.
+    var readsUntilEmpty = false
 
     /// The next frame.
     ///
     /// `admit` sees each header first; when it says no, reading is over.
+    ///
+    /// After `wouldBlock` the socket must be waited for, by a poll that tells of bytes (level-triggered) before it is
+    /// tried again.
     mutating func next(from descriptor: CInt, admit: (FrameHeader) -> Bool) -> Outcome {
         while true {
             if header == nil {
@@ -93,6 +100,10 @@ struct FrameReader {
 
     /// Reads once: into the payload that is under way, then into the batch.
     private mutating func fill(_ descriptor: CInt) -> Outcome? {
+        if isDrained {
+            isDrained = false
+            if !readsUntilEmpty { return .wouldBlock }
+        }
         if batchStart > 0 {
             batch.replaceSubrange(0..<batchEnd - batchStart, with: Array(batch[batchStart..<batchEnd]))
             batchEnd -= batchStart
@@ -123,6 +134,7 @@ struct FrameReader {
         guard count >= 0 else {
             return count == Int64(-EAGAIN) ? .wouldBlock : .failed(SystemError(call: "recvmsg", errno: CInt(-count)))
         }
+        isDrained = count > 0 && Int(count) < missing + max(0, room - batchEnd)
         guard count > 0 else { return .endOfFile(duringFrame: header != nil || batchEnd > 0) }
         let intoPayload = min(Int(count), missing)
         payloadCount += intoPayload

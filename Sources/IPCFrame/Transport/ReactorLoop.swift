@@ -22,7 +22,6 @@ final class ReactorLoop {
     private static let wakeupToken = UInt64.max
 
     private let epoll: CInt
-    private let wakeup: CInt
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var events = [clinux_event](repeating: clinux_event(), count: 64)
@@ -32,8 +31,7 @@ final class ReactorLoop {
     init(wakeup: CInt) {
         epoll = clinux_epoll_create()
         precondition(epoll >= 0, "\(SystemError(call: "epoll_create1", errno: -epoll))")
-        self.wakeup = wakeup
-        let result = clinux_epoll_add(epoll, wakeup, CLINUX_READ, Self.wakeupToken)
+        let result = clinux_epoll_add_edge(epoll, wakeup, Self.wakeupToken)
         precondition(result == 0, "\(SystemError(call: "epoll_ctl", errno: -result))")
     }
 
@@ -118,10 +116,7 @@ final class ReactorLoop {
     func dispatchEvents() {
         for index in 0..<eventCount {
             let event = events[index]
-            if event.token == Self.wakeupToken {
-                _ = clinux_eventfd_clear(wakeup)
-                continue
-            }
+            if event.token == Self.wakeupToken { continue }
             let registration = Reactor.Registration(token: event.token)
             let slot = slots[registration.slot]
             // An earlier handler of this batch may have unregistered or muted this one.
