@@ -40,6 +40,9 @@ public final class InboundBody: AsyncSequence, Sendable {
     /// several chunks, so that the reactor is not woken for each.
     private static let reportedBytes = 512 << 10
 
+    /// Raw bytes for which room is made because the sender announces them; memory that is not written to costs nothing.
+    private static let trustedSize: UInt64 = 64 << 20
+
     /// Raw bytes, where the sender knows.
     public let size: UInt64?
     private let connection: Connection
@@ -205,14 +208,22 @@ public final class InboundBody: AsyncSequence, Sendable {
             throw error
         }
         var result: [UInt8] = []
-        if let size { result.reserveCapacity(Int(Swift.min(size, 64 << 20))) }
         while let piece = try await nextPiece() {
             guard UInt64(result.count) + UInt64(piece.bytes.count) <= limit else {
                 let error = CallError.tooLarge(limit: limit)
                 await fail(error)
                 throw error
             }
-            if result.isEmpty { result = piece.bytes } else { result.append(contentsOf: piece.bytes) }
+            if result.isEmpty, size == nil || size == UInt64(piece.bytes.count) {
+                result = piece.bytes
+                continue
+            }
+            let count = UInt64(result.count) + UInt64(piece.bytes.count)
+            if let size, count > UInt64(result.capacity) {
+                // Room for all of it, as far as a stranger's word is good for: more the more has come.
+                result.reserveCapacity(Int(Swift.min(size, Swift.max(Self.trustedSize, 4 * count))))
+            }
+            result.append(contentsOf: piece.bytes)
         }
         return result
     }
