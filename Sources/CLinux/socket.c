@@ -25,7 +25,7 @@ static void take_descriptors(struct msghdr *message, struct clinux_received *rec
 }
 
 int64_t clinux_receive(int fd, void *first, size_t first_count, void *second, size_t second_count,
-                       struct clinux_received *received) {
+                       int waits, struct clinux_received *received) {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * CLINUX_MAX_RECEIVED_FDS)];
         struct cmsghdr align;
@@ -40,7 +40,7 @@ int64_t clinux_receive(int fd, void *first, size_t first_count, void *second, si
     received->truncated = 0;
     ssize_t count;
     do {
-        count = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        count = recvmsg(fd, &message, (waits ? 0 : MSG_DONTWAIT) | MSG_CMSG_CLOEXEC);
     } while (count < 0 && errno == EINTR);
     if (count < 0) return errno == ECONNRESET ? 0 : -errno;
     take_descriptors(&message, received);
@@ -72,6 +72,12 @@ void clinux_keep_memory(void) {
     // and larger messages raise them further. The block is never touched, so it costs no memory.
     void *volatile block = malloc(4 << 20);
     free(block);
+}
+
+int clinux_readable(int fd) {
+    char byte;
+    ssize_t count = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+    return count >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 int clinux_shutdown_write(int fd) { return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno; }

@@ -19,10 +19,10 @@ struct clinux_received {
 /// A connected pair of stream sockets, close-on-exec.
 int clinux_socketpair(int fds[2]);
 
-/// Reads into `first`, then into `second` (either may be empty), never blocking. Returns the bytes read, 0 at end of
+/// Reads into `first`, then into `second` (either may be empty), sleeping only with `waits`. Returns the bytes read, 0 at end of
 /// file (a reset by the peer counts as one), -EAGAIN when there is nothing now. Received descriptors are close-on-exec.
 int64_t clinux_receive(int fd, void *first, size_t first_count, void *second, size_t second_count,
-                       struct clinux_received *received);
+                       int waits, struct clinux_received *received);
 
 /// One part of a write.
 struct clinux_part {
@@ -40,6 +40,9 @@ void clinux_widen(int fd);
 /// For programs that do little else than move chunks: freed memory of a few MiB stays with the process, instead of going
 /// back to the kernel and coming again, page fault by page fault, for each chunk. Not for a library to decide.
 void clinux_keep_memory(void);
+
+/// Whether a receive would not have to wait: bytes, the end of the file, or an error.
+int clinux_readable(int fd);
 
 /// Shuts down the writing half.
 int clinux_shutdown_write(int fd);

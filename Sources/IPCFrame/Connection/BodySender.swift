@@ -6,9 +6,7 @@ internal import Synchronization
 /// Used by one task at a time.
 final class BodySender: Sendable {
     private struct State {
-        var digest: CRC32Digest?
-        var deflater: ChunkDeflater?
-        let compresses: Bool
+        var encoder: BodyEncoder
         var sent: UInt64 = 0
         /// What may be sent without asking.
         var room = SendRoom()
@@ -19,12 +17,11 @@ final class BodySender: Sendable {
     private let maxChunk: Int
     private let state: Mutex<State>
 
-    init(connection: Connection, id: UInt64, maxChunk: Int, codec: BodyCodec, digest: BodyDigest) {
+    init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer) {
         self.connection = connection
         self.id = id
         self.maxChunk = maxChunk
-        let digest: CRC32Digest? = digest == .crc32 ? CRC32Digest() : nil
-        state = Mutex(State(digest: digest, compresses: codec == .zlib))
+        state = Mutex(State(encoder: BodyEncoder(offer)))
     }
 
     /// Raw bytes sent so far.
@@ -40,7 +37,7 @@ final class BodySender: Sendable {
             if room.isEmpty { room = try await connection.sendRoom(id) }
             let count = min(room.bytes, maxChunk, rest.count)
             let isLast = count == rest.count
-            let chunk = encode(rest.prefix(count), isFlush: flush && isLast)
+            let chunk = state.withLock { $0.encoder.encode(rest.prefix(count), isFlush: flush && isLast) }
             rest = rest.dropFirst(count)
             connection.send(chunk, on: id)
             state.withLock { state in
@@ -50,25 +47,9 @@ final class BodySender: Sendable {
         }
     }
 
-    private func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool) -> Chunk {
-        state.withLock { state in
-            state.digest?.update(raw.span)
-            guard state.compresses else { return Chunk(stored: raw, isFlush: isFlush) }
-            let deflater = state.deflater ?? ChunkDeflater()
-            state.deflater = deflater
-            switch deflater.encode(raw.span) {
-            case .stored: return Chunk(stored: raw, isFlush: isFlush)
-            case .compressed(let bytes): return Chunk(compressed: bytes[...], rawCount: raw.count, isFlush: isFlush)
-            }
-        }
-    }
-
     /// Says that the body is complete.
     func finish(_ trailer: Trailer) {
-        let digest = state.withLock { state in
-            state.deflater = nil
-            return state.digest?.value ?? 0
-        }
+        let digest = state.withLock { $0.encoder.finish() }
         connection.sendEnd(id, digest: digest, trailer: trailer)
     }
 }

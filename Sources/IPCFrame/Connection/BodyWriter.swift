@@ -87,13 +87,7 @@ public final class BodyWriter: Sendable {
         let (existing, offer) = state.withLock { ($0.sender, $0.offer) }
         if let existing { return existing }
         let isAtOnce = try await connection.respond(id, ResponseHead(offer: offer, arguments: arguments))
-        let sender = BodySender(
-            connection: connection,
-            id: id,
-            maxChunk: maxChunk,
-            codec: offer.codec,
-            digest: offer.digest
-        )
+        let sender = BodySender(connection: connection, id: id, maxChunk: maxChunk, offer: offer)
         state.withLock { $0.sender = sender }
         if !isAtOnce { try await connection.waitForVerdict(id) }
         return sender

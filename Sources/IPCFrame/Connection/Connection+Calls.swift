@@ -51,13 +51,7 @@ extension Connection {
             sendAtOnce(bytes, of: id, as: offer)
             return
         }
-        let sender = BodySender(
-            connection: self,
-            id: id,
-            maxChunk: maxChunk,
-            codec: offer.codec,
-            digest: offer.digest
-        )
+        let sender = BodySender(connection: self, id: id, maxChunk: maxChunk, offer: offer)
         let isAtOnce = machine.isSentAtOnce(offer)
         CallThreads.shared.run {
             do {

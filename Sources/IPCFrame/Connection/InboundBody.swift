@@ -26,8 +26,7 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     private struct State {
         var phase = Phase.open
-        var inflater: ChunkInflater?
-        var digest: CRC32Digest?
+        var decoder: BodyDecoder
         var isAccepted = false
         /// Raw bytes of the piece that the reader holds.
         var held = 0
@@ -39,9 +38,6 @@ public final class InboundBody: AsyncSequence, Sendable {
     /// What the connection is told of at the latest: a small part of a body's window, so that credit flows, and
     /// several chunks, so that the reactor is not woken for each.
     private static let reportedBytes = 512 << 10
-
-    /// Raw bytes for which room is made because the sender announces them; memory that is not written to costs nothing.
-    private static let trustedSize: UInt64 = 64 << 20
 
     /// Raw bytes, where the sender knows.
     public let size: UInt64?
@@ -68,7 +64,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         self.queue = queue
         self.call = call
         isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
-        state = Mutex(State(digest: offer.digest == .crc32 ? CRC32Digest() : nil))
+        state = Mutex(State(decoder: BodyDecoder(offer)))
     }
 
     /// What the sender told at the end; nil before that.
@@ -147,19 +143,7 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     private func decode(_ chunk: Chunk) throws(CallError) -> [UInt8] {
         try state.withLock { state throws(CallError) in
-            let raw: [UInt8]
-            if chunk.isCompressed {
-                let inflater = state.inflater ?? ChunkInflater()
-                state.inflater = inflater
-                do throws(CodecError) {
-                    raw = try inflater.inflate(payload: Array(chunk.bytes), rawLength: chunk.rawCount)
-                } catch {
-                    throw .corruptBody("\(error)")
-                }
-            } else {
-                raw = Array(chunk.bytes)
-            }
-            state.digest?.update(raw)
+            let raw = try state.decoder.decode(chunk)
             state.held = chunk.rawCount
             state.heldIsFlush = chunk.isFlush
             return raw
@@ -169,10 +153,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     /// Raw bytes that the connection has not been told of.
     private func check(_ end: End) throws(CallError) -> Int {
         try state.withLock { state throws(CallError) in
-            state.inflater = nil
-            if let digest = state.digest, digest.value != end.digest {
-                throw .digestMismatch(expected: end.digest, found: digest.value)
-            }
+            try state.decoder.check(end)
             state.phase = .ended(end.trailer)
             return state.consumed
         }
@@ -181,7 +162,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     private func fail(_ error: CallError) async {
         state.withLock { state in
             state.phase = .failed(error)
-            state.inflater = nil
+            state.decoder.drop()
         }
         switch error {
         case .corruptBody(let detail): await connection.stopBody(id, code: .corruptChunk, reason: detail)
@@ -202,30 +183,15 @@ public final class InboundBody: AsyncSequence, Sendable {
     /// A body of more than `limit` raw bytes fails with ``CallError/tooLarge(limit:)``, before it moves if its size was
     /// told.
     public func collect(upTo limit: UInt64) async throws(CallError) -> [UInt8] {
-        if let size, size > limit {
-            let error = CallError.tooLarge(limit: limit)
-            await fail(error)
+        var collector = BodyCollector(size: size, limit: limit)
+        do throws(CallError) {
+            try collector.checkSize()
+            while let piece = try await nextPiece() { try collector.append(piece.bytes) }
+        } catch {
+            if case .tooLarge = error { await fail(error) }
             throw error
         }
-        var result: [UInt8] = []
-        while let piece = try await nextPiece() {
-            guard UInt64(result.count) + UInt64(piece.bytes.count) <= limit else {
-                let error = CallError.tooLarge(limit: limit)
-                await fail(error)
-                throw error
-            }
-            if result.isEmpty, size == nil || size == UInt64(piece.bytes.count) {
-                result = piece.bytes
-                continue
-            }
-            let count = UInt64(result.count) + UInt64(piece.bytes.count)
-            if let size, count > UInt64(result.capacity) {
-                // Room for all of it, as far as a stranger's word is good for: more the more has come.
-                result.reserveCapacity(Int(Swift.min(size, Swift.max(Self.trustedSize, 4 * count))))
-            }
-            result.append(contentsOf: piece.bytes)
-        }
-        return result
+        return collector.bytes
     }
 
     /// Writes the body to a file; blocks the calling thread while it writes.

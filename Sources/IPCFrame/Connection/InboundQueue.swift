@@ -32,6 +32,8 @@ final class InboundQueue: Sendable {
         var failure: CallError?
         var waiter: Waiter?
 
+        var isEmpty: Bool { head == items.count && tail == nil }
+
         mutating func popFirst() -> Item? {
             if head == items.count { closeTail() }
             guard head < items.count else { return nil }
@@ -92,6 +94,9 @@ final class InboundQueue: Sendable {
     }
 
     private let state = Mutex(State())
+
+    /// Whether nothing waits.
+    var isEmpty: Bool { state.withLock { $0.isEmpty } }
 
     /// The next item if there is one; throws when the body cannot be completed.
     func takeNow() throws(CallError) -> Item? {

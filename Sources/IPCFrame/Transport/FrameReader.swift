@@ -44,8 +44,8 @@ struct FrameReader {
     /// `admit` sees each header first; when it says no, reading is over.
     ///
     /// After `wouldBlock` the socket must be waited for, by a poll that tells of bytes (level-triggered) before it is
-    /// tried again.
-    mutating func next(from descriptor: CInt, admit: (FrameHeader) -> Bool) -> Outcome {
+    /// tried again. With `waits` a read sleeps until there is something, and `wouldBlock` never comes.
+    mutating func next(from descriptor: CInt, waits: Bool = false, admit: (FrameHeader) -> Bool) -> Outcome {
         while true {
             if header == nil {
                 do throws(ProtocolViolation) {
@@ -64,7 +64,7 @@ struct FrameReader {
                 payload = []
                 return .frame(header, complete)
             }
-            if let outcome = fill(descriptor) { return outcome }
+            if let outcome = fill(descriptor, waits: waits) { return outcome }
         }
     }
 
@@ -99,8 +99,8 @@ struct FrameReader {
     }
 
     /// Reads once: into the payload that is under way, then into the batch.
-    private mutating func fill(_ descriptor: CInt) -> Outcome? {
-        if isDrained {
+    private mutating func fill(_ descriptor: CInt, waits: Bool) -> Outcome? {
+        if isDrained, !waits {
             isDrained = false
             if !readsUntilEmpty { return .wouldBlock }
         }
@@ -123,6 +123,7 @@ struct FrameReader {
                     missing,
                     free,
                     max(0, room - batchEnd),
+                    waits ? 1 : 0,
                     &received
                 )
             }

@@ -57,7 +57,7 @@ public enum Worker {
                 await connection.setOnPrepare { Self.prepare(connection, initialise) }
             }
             connection.start()
-            leave(await connection.closed(), connection)
+            leave(await connection.closed())
         }
         reactor.runOnCurrentThread()
         exit(0)
@@ -82,7 +82,7 @@ public enum Worker {
         }
     }
 
-    private static func takeSocket(name: String) -> OwnedDescriptor {
+    static func takeSocket(name: String) -> OwnedDescriptor {
         guard let value = unsafe getenv(descriptorVariable), let descriptor = CInt(unsafe String(cString: value)) else {
             stop(
                 "\(name) is a worker and is started by a supervisor: \(descriptorVariable) is not set.\n"
@@ -100,27 +100,41 @@ public enum Worker {
         return OwnedDescriptor(adopting: descriptor)
     }
 
-    private static func leave(_ end: ConnectionEnd, _ connection: Connection) {
+    private static func leave(_ end: ConnectionEnd) {
+        guard end.isParentGone else { exitOrderly(end) }
+        // The calls were cancelled when the connection ended; they have a second to clean up.
+        CallThreads.shared.run {
+            let myself = 1
+            for _ in 0..<100 where CallThreads.shared.running > myself { usleep(10_000) }
+            clinux_end_own_session()
+            exit(ExitCode.vanishedParent)
+        }
+    }
+
+    /// Ends the process after a connection whose parent is still there.
+    static func exitOrderly(_ end: ConnectionEnd) -> Never {
         switch end {
         case .orderly: exit(0)
         case .rejected(_, let reason): stop("rejected by the parent: \(reason)", ExitCode.rejected)
         case .violation, .reportedByPeer: stop("\(end)", ExitCode.protocolError)
-        case .aborted: exit(ExitCode.protocolError)
         case .handshakeTimedOut: stop("the parent did not answer the handshake in time", ExitCode.protocolError)
-        case .peerVanished, .peerNotReading, .system:
-            // The calls were cancelled when the connection ended; they have a second to clean up.
-            CallThreads.shared.run {
-                let myself = 1
-                for _ in 0..<100 where CallThreads.shared.running > myself { usleep(10_000) }
-                clinux_end_own_session()
-                exit(ExitCode.vanishedParent)
-            }
+        case .aborted, .peerVanished, .peerNotReading, .system: exit(ExitCode.protocolError)
         }
     }
 
-    private static func stop(_ message: String, _ code: CInt) -> Never {
+    static func stop(_ message: String, _ code: CInt) -> Never {
         let line = message + "\n"
         _ = unsafe write(2, line, line.utf8.count)
         exit(code)
+    }
+}
+
+extension ConnectionEnd {
+    /// Whether nobody is there any more to whom a worker could be of use.
+    var isParentGone: Bool {
+        switch self {
+        case .peerVanished, .peerNotReading, .system: true
+        case .orderly, .violation, .reportedByPeer, .rejected, .handshakeTimedOut, .aborted: false
+        }
     }
 }

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The parent's end of a connection for a program that does one thing at a time: each method blocks until it is done.
+///
+/// For scripts and tests, and where the last microsecond of a small call counts: no other thread, no task, no hop. It
+/// belongs to one thread, makes one call at a time, and reads nothing between its calls. Calls that the worker opens are
+/// failed. A server, or whoever has several calls at once, takes ``Connection``.
+public final class BlockingConnection {
+    private let link: BlockingLink
+
+    /// Takes over a connected stream socket.
+    public init(
+        adopting descriptor: consuming OwnedDescriptor,
+        name: String = "",
+        limits: ConnectionLimits = ConnectionLimits()
+    ) {
+        link = BlockingLink(descriptor, role: .parent, name: name, limits: limits)
+    }
+
+    /// Waits until the worker is ready.
+    ///
+    /// - Throws: ``ConnectionEnd/handshakeTimedOut`` after `timeout`, or why the connection is over.
+    public func handshake(timeout: Duration = .seconds(10)) throws(ConnectionEnd) {
+        link.machine.start()
+        guard try link.wait(until: .now + timeout, { link.machine.phase == .open }) else {
+            link.machine.handshakeTimedOut()
+            link.obey()
+            throw .handshakeTimedOut
+        }
+    }
+
+    /// The answer to a call.
+    public struct Answer: Sendable {
+        /// The status arguments.
+        public let arguments: [Argument]
+        /// The body; none of it if it was handed out piece by piece.
+        public let body: [UInt8]
+        /// What the worker told at the end.
+        public let trailer: Trailer
+    }
+
+    /// Makes a call with a body in memory and collects the answer, of at most `limit` bytes (64 MiB).
+    ///
+    /// A `timeout` of the options is kept: the call is given up then, as ``ErrorCode/deadlineExceeded``.
+    public func call(
+        _ method: String,
+        arguments: [Argument] = [],
+        body: [UInt8] = [],
+        options: CallOptions = CallOptions(),
+        upTo limit: UInt64 = 64 << 20,
+        onEvent: ((CallEvent) -> Void)? = nil
+    ) throws -> Answer {
+        var unsent: [UInt8]? = body
+        var collector = BodyCollector(size: nil, limit: limit)
+        let stream = try perform(
+            method,
+            arguments: arguments,
+            size: UInt64(body.count),
+            options: options,
+            onEvent: onEvent,
+            next: { unsent.take() },
+            begin: { size throws(CallError) in
+                collector = BodyCollector(size: size, limit: limit)
+                try collector.checkSize()
+            },
+            receive: { piece throws(CallError) in try collector.append(piece) }
+        )
+        return Answer(
+            arguments: stream.head?.arguments ?? [],
+            body: collector.bytes,
+            trailer: stream.trailer ?? Trailer()
+        )
+    }
+
+    /// Makes a call whose body comes from `next`, of any size, and hands out the answer piece by piece.
+    ///
+    /// What is received while the body is still being sent is handed out then, so neither end waits for the other for
+    /// ever. `next` gives nil at the end; `size` is the raw bytes in all, where known. What either function throws gives
+    /// up the call, and is thrown on.
+    public func call(
+        _ method: String,
+        arguments: [Argument] = [],
+        size: UInt64? = nil,
+        options: CallOptions = CallOptions(),
+        onEvent: ((CallEvent) -> Void)? = nil,
+        sending next: () throws -> [UInt8]?,
+        receiving receive: ([UInt8]) throws -> Void
+    ) throws -> Answer {
+        let stream = try perform(
+            method,
+            arguments: arguments,
+            size: size,
+            options: options,
+            onEvent: onEvent,
+            next: next,
+            begin: { _ in },
+            receive: receive
+        )
+        return Answer(arguments: stream.head?.arguments ?? [], body: [], trailer: stream.trailer ?? Trailer())
+    }
+
+    /// Ends the connection in order: the worker finishes and says goodbye.
+    ///
+    /// - Returns: how it ended; ``ConnectionEnd/orderly`` if all is well, ``ConnectionEnd/aborted`` after `timeout`.
+    @discardableResult
+    public func close(timeout: Duration = .seconds(10)) -> ConnectionEnd {
+        link.machine.drain()
+        do throws(ConnectionEnd) {
+            if try !link.wait(until: .now + timeout, { false }) { link.machine.abort() }
+            link.obey()
+            return link.end ?? .aborted
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: One call
+
+    private func perform(
+        _ method: String,
+        arguments: [Argument],
+        size: UInt64?,
+        options: CallOptions,
+        onEvent: ((CallEvent) -> Void)?,
+        next: () throws -> [UInt8]?,
+        begin: (UInt64?) throws -> Void,
+        receive: ([UInt8]) throws -> Void
+    ) throws -> BlockingStream {
+        let offer = Offer(
+            size: size,
+            codec: link.machine.canCompress ? options.codec : .none,
+            digest: link.machine.canDigest ? options.digest : .none,
+            isHeld: options.holdsBody
+        )
+        let stream = try open(method, arguments, offer, options.timeout)
+        var hasBegun = false
+        /// Hands out what has come of the answer.
+        func takeAnswer() throws -> Bool {
+            for event in stream.events { onEvent?(event) }
+            stream.events.removeAll()
+            while true {
+                if !hasBegun, stream.head != nil {
+                    hasBegun = true
+                    try begin(stream.size)
+                }
+                switch try stream.look(link) {
+                case .piece(let bytes): try receive(bytes)
+                case .end: return true
+                case .nothing: return false
+                }
+            }
+        }
+        do {
+            try send(stream, offer, next) { _ = try takeAnswer() }
+            while try !takeAnswer() {
+                refuseCalls()
+                try stream.wait(link) { stream.hasNews || !stream.events.isEmpty }
+            }
+        } catch {
+            // Whatever it was: the worker need not go on.
+            link.machine.cancel(stream.id)
+            link.obey()
+            throw error
+        }
+        return stream
+    }
+
+    private func open(
+        _ method: String,
+        _ arguments: [Argument],
+        _ offer: Offer,
+        _ timeout: Duration?
+    ) throws(CallError) -> BlockingStream {
+        if let end = link.end { throw .connection(end) }
+        guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
+        let deadline = timeout.map { UInt64(max(0, $0.wholeNanoseconds / 1_000_000)) }
+        let request = Request(method: method, arguments: arguments, deadline: deadline, offer: offer)
+        do throws(CallRejection) {
+            let id = try link.machine.openCall(request)
+            let stream = BlockingStream(id: id, limits: link.machine.limits)
+            stream.deadline = timeout.map { .now + $0 }
+            link.streams[id] = stream
+            return stream
+        } catch {
+            throw CallError(error, end: link.end)
+        }
+    }
+
+    /// Sends the whole body; a worker that has answered before its end does not want the rest.
+    private func send(
+        _ stream: BlockingStream,
+        _ offer: Offer,
+        _ next: () throws -> [UInt8]?,
+        takeAnswer: () throws -> Void
+    ) throws {
+        var encoder = BodyEncoder(offer)
+        var sent: UInt64 = 0
+        do {
+            while let piece = try next() {
+                sent += UInt64(piece.count)
+                if let size = offer.size, sent > size {
+                    throw CallError.source("it gave more than the \(size) bytes that were announced")
+                }
+                try stream.send(piece[...], &encoder, over: link, takesAnswer: true, takeAnswer: takeAnswer)
+            }
+        } catch CallError.stopped {
+            return
+        }
+        if let size = offer.size, sent < size {
+            throw CallError.source("it ended after \(sent) of the \(size) bytes that were announced")
+        }
+        // Without a byte of body nothing has waited for the verdict.
+        if sent == 0, offer.size != 0 || offer.isHeld {
+            try stream.wait(link) { !link.machine.isSending(stream.id) || link.machine.isAccepted(stream.id) }
+        }
+        link.machine.sendEnd(stream.id, digest: encoder.finish(), trailer: Trailer())
+        link.obey()
+    }
+
+    /// This side takes no calls.
+    private func refuseCalls() {
+        while let (id, request) = link.takeCall() {
+            let reason = "this side takes no calls: '\(request.method)' is unknown"
+            link.machine.fail(id, RemoteError(code: .unknownMethod, exitCode: 64, reason: reason))
+        }
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One call of a ``BlockingLink``: what came of its body, and how it failed.
+final class BlockingStream {
+    let id: UInt64
+    /// What came and was not fetched.
+    let inbound = InboundQueue()
+    /// The answer's beginning; opener.
+    private(set) var head: ResponseHead?
+    var events: [CallEvent] = []
+    var isCancelled = false
+    /// The call is over.
+    private(set) var failure: CallError?
+    /// The receiver wants no more of our body.
+    var outboundFailure: CallError?
+
+    /// Our own call is given up then.
+    var deadline: ContinuousMoment?
+
+    private let limits: ConnectionLimits
+    private var decoder: BodyDecoder?
+    private var isAtOnce = false
+    private var isAccepted = false
+    private var held: (count: Int, isFlush: Bool) = (0, false)
+    private var isEnded = false
+    private(set) var size: UInt64?
+    private(set) var trailer: Trailer?
+
+    /// A call of the peer, with its body's offer, or one of ours, whose answer's offer comes later.
+    init(id: UInt64, offer: Offer? = nil, limits: ConnectionLimits) {
+        self.id = id
+        self.limits = limits
+        if let offer { begin(offer) }
+    }
+
+    func begin(_ head: ResponseHead) {
+        self.head = head
+        begin(head.offer)
+    }
+
+    private func begin(_ offer: Offer) {
+        size = offer.size
+        isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
+        decoder = BodyDecoder(offer)
+    }
+
+    /// `isDropping`: what has come of the body is not handed out any more.
+    func fail(_ error: CallError, isDropping: Bool = true) {
+        if failure == nil { failure = error }
+        inbound.fail(failure ?? error, dropping: isDropping)
+    }
+
+    // MARK: The body for us
+
+    /// What the next look at the body gives.
+    enum Found {
+        case piece([UInt8])
+        case end
+        /// Nothing has come yet.
+        case nothing
+    }
+
+    /// Whether a look finds something, or lets something come.
+    var hasNews: Bool { !inbound.isEmpty || failure != nil || (decoder != nil && !isAtOnce && !isAccepted) }
+
+    /// The next piece, if it is here; what was handed out before is taken now.
+    func look(_ link: BlockingLink) throws(CallError) -> Found {
+        if isEnded { return .end }
+        release(link)
+        guard var decoder else {
+            if let failure { throw failure }
+            return .nothing
+        }
+        guard let item = try inbound.takeNow() else { return .nothing }
+        do throws(CallError) {
+            switch item {
+            case .chunk(let chunk):
+                let bytes = try decoder.decode(chunk)
+                self.decoder = decoder
+                held = (chunk.rawCount, chunk.isFlush)
+                return .piece(bytes)
+            case .end(let end):
+                try decoder.check(end)
+                isEnded = true
+                trailer = end.trailer
+                if !isAtOnce { link.machine.take(id) }
+                link.obey()
+                return .end
+            }
+        } catch {
+            let code: ErrorCode = if case .digestMismatch = error { .digestMismatch } else { .corruptChunk }
+            stop(link, error, code: code)
+            throw error
+        }
+    }
+
+    /// No more of the body for us is wanted.
+    func stop(_ link: BlockingLink, _ error: CallError, code: ErrorCode) {
+        fail(error)
+        link.machine.stop(id, code: code, reason: "\(error)")
+        link.obey()
+    }
+
+    private func release(_ link: BlockingLink) {
+        if !isAtOnce, !isAccepted, decoder != nil {
+            isAccepted = true
+            link.machine.accept(id)
+        }
+        let (count, isFlush) = held
+        held = (0, false)
+        if isFlush || count > 0, isFlush || !isAtOnce { link.machine.consume(id, count: count, isFlush: isFlush) }
+    }
+
+    /// The next piece; nil at the end.
+    func next(_ link: BlockingLink) throws(CallError) -> [UInt8]? {
+        while true {
+            switch try look(link) {
+            case .piece(let bytes): return bytes
+            case .end: return nil
+            case .nothing: break
+            }
+            try wait(link) { hasNews }
+        }
+    }
+
+    /// The whole body, if it has no more than `limit` bytes.
+    func collect(_ link: BlockingLink, upTo limit: UInt64) throws(CallError) -> [UInt8] {
+        var collector = BodyCollector(size: size, limit: limit)
+        do throws(CallError) {
+            try collector.checkSize()
+            while let piece = try next(link) { try collector.append(piece) }
+        } catch {
+            if case .tooLarge = error { stop(link, error, code: .tooLarge) }
+            throw error
+        }
+        return collector.bytes
+    }
+
+    // MARK: The body that we send
+
+    /// Sends `bytes` as credit allows.
+    ///
+    /// An opener gives `takeAnswer`, which takes what has come of the answer meanwhile; an answerer leaves what comes.
+    func send(
+        _ bytes: ArraySlice<UInt8>,
+        _ encoder: inout BodyEncoder,
+        over link: BlockingLink,
+        takesAnswer: Bool = false,
+        takeAnswer: () throws -> Void = {}
+    ) throws {
+        var rest = bytes
+        while !rest.isEmpty {
+            try takeAnswer()
+            if let failure = failure ?? outboundFailure { throw failure }
+            guard isSending(link) else { throw CallError.stopped(code: .stopped, reason: "the call is over") }
+            let room = link.machine.sendRoom(id)
+            guard !room.isEmpty else {
+                try wait(link) { isSendable(link) || (takesAnswer && hasNews) }
+                continue
+            }
+            let count = min(room.bytes, Int(limits.maxChunk), rest.count)
+            link.machine.send(encoder.encode(rest.prefix(count)), on: id)
+            rest = rest.dropFirst(count)
+            link.obey()
+        }
+    }
+
+    private func isSendable(_ link: BlockingLink) -> Bool {
+        failure != nil || outboundFailure != nil || !isSending(link) || !link.machine.sendRoom(id).isEmpty
+    }
+
+    private func isSending(_ link: BlockingLink) -> Bool { link.machine.isSending(id) }
+
+    // MARK: Waiting
+
+    /// Waits until something has happened; not beyond the call's deadline.
+    func wait(_ link: BlockingLink, _ isDone: () -> Bool) throws(CallError) {
+        let isInTime: Bool
+        do throws(ConnectionEnd) {
+            isInTime = try link.wait(until: deadline, isDone)
+        } catch {
+            throw .connection(error)
+        }
+        guard !isInTime else { return }
+        let reason = "the call's deadline has passed"
+        let error = CallError.failed(RemoteError(code: .deadlineExceeded, exitCode: 124, reason: reason))
+        fail(error)
+        link.machine.cancel(id, code: .deadlineExceeded, reason: reason)
+        link.obey()
+        throw error
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Turns pieces of a body that is sent into chunks, and computes its digest.
+struct BodyEncoder {
+    private var digest: CRC32Digest?
+    private var deflater: ChunkDeflater?
+    private let compresses: Bool
+
+    init(_ offer: Offer) {
+        digest = offer.digest == .crc32 ? CRC32Digest() : nil
+        compresses = offer.codec == .zlib
+    }
+
+    /// One chunk of the next bytes; at most the connection's largest.
+    mutating func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool = false) -> Chunk {
+        digest?.update(raw.span)
+        guard compresses else { return Chunk(stored: raw, isFlush: isFlush) }
+        let deflater = deflater ?? ChunkDeflater()
+        self.deflater = deflater
+        switch deflater.encode(raw.span) {
+        case .stored: return Chunk(stored: raw, isFlush: isFlush)
+        case .compressed(let bytes): return Chunk(compressed: bytes[...], rawCount: raw.count, isFlush: isFlush)
+        }
+    }
+
+    /// The digest of everything, 0 if there is none; no more is encoded.
+    mutating func finish() -> UInt32 {
+        deflater = nil
+        return digest?.value ?? 0
+    }
+}
+
+/// Turns the chunks of a body that is received into its bytes, and checks its digest.
+struct BodyDecoder {
+    private var inflater: ChunkInflater?
+    private var digest: CRC32Digest?
+
+    init(_ offer: Offer) {
+        digest = offer.digest == .crc32 ? CRC32Digest() : nil
+    }
+
+    /// The raw bytes of the next chunk.
+    mutating func decode(_ chunk: Chunk) throws(CallError) -> [UInt8] {
+        let raw: [UInt8]
+        if chunk.isCompressed {
+            let inflater = inflater ?? ChunkInflater()
+            self.inflater = inflater
+            do throws(CodecError) {
+                raw = try inflater.inflate(payload: Array(chunk.bytes), rawLength: chunk.rawCount)
+            } catch {
+                throw .corruptBody("\(error)")
+            }
+        } else {
+            raw = Array(chunk.bytes)
+        }
+        digest?.update(raw)
+        return raw
+    }
+
+    /// Compares the digest of everything with what END tells.
+    mutating func check(_ end: End) throws(CallError) {
+        inflater = nil
+        guard let digest, digest.value != end.digest else { return }
+        throw .digestMismatch(expected: end.digest, found: digest.value)
+    }
+
+    /// Nothing more will be decoded.
+    mutating func drop() { inflater = nil }
+}
