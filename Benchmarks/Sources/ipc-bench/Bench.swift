@@ -40,19 +40,12 @@ struct Bench: Sendable {
             guard answer == message else { throw BenchError("the echo differs") }
             if round >= 0 { times.append(took.microseconds) }
         }
-        let all = (ContinuousClock.now - start).microseconds
-        let details: Metrics =
-            settings["detail"] == "yes" ? [("p90_us", times.quantile(0.9)), ("p999_us", times.quantile(0.999))] : []
-        return [
-            ("p50_us", times.quantile(0.5)), ("p99_us", times.quantile(0.99)),
-            ("rtt_per_s", Double(count) / all * 1_000_000),
-        ] + details
+        return Summary.roundTrips(times, took: (ContinuousClock.now - start).microseconds, settings)
     }
 
     /// The stations as one message there and back.
     private func largeRoundTrips() async throws -> Metrics {
-        let once = try data(12_472_373)
-        let message = [UInt8]([[UInt8]](repeating: once, count: settings.number("repeat", 1)).joined())
+        let message = try Input.stations(settings)
         var times: [Double] = []
         for round in -settings.number("warm", 1)..<settings.number("rounds", 20) {
             let began = ContinuousClock.now
@@ -61,11 +54,7 @@ struct Bench: Sendable {
             guard answer == message else { throw BenchError("the echo differs") }
             if round >= 0 { times.append(took.microseconds / 1_000) }
         }
-        let median = times.quantile(0.5)
-        return [
-            ("median_ms", median), ("min_ms", times.min() ?? 0),
-            ("mb_per_s", 2 * Double(message.count) / 1_000 / median), ("bytes", Double(message.count)),
-        ]
+        return Summary.largeRoundTrips(times, bytes: message.count)
     }
 
     /// 1 GiB one way, as messages of 1 MiB.
@@ -131,10 +120,6 @@ struct Bench: Sendable {
 
     // MARK: Parts
 
-    private func data(_ count: Int) throws -> [UInt8] {
-        try settings["data"].map { try Input.contents(of: $0) } ?? Input.lines(count)
-    }
-
     private func echo(_ message: [UInt8]) async throws -> [UInt8] {
         let call = try await connection.call("echo", body: .bytes(message), options: options)
         return try await call.response().body.collect(upTo: .max)
@@ -142,26 +127,17 @@ struct Bench: Sendable {
 
     /// Sends `total` bytes in messages of `msg` and compares the check; returns the seconds.
     private func push() async throws -> Double {
-        let length = settings.number("msg", 1 << 20)
-        let count = settings.number("total", 1 << 30) / length
-        guard count > 0, length >= Check.bytes else { throw BenchError("'total' must be at least 'msg', that 8") }
-        let content = try data(length)
-        var message = content
-        while message.count < length { message += content }
-        message.removeLast(message.count - length)
-        let source = MarkedMessages(message: message, count: count)
+        let (source, length, total) = try MarkedMessages.all(settings)
         let began = ContinuousClock.now
         let call = try await connection.call(
             "check",
             arguments: [Argument("message", "\(length)")],
-            body: .pieces(size: UInt64(count * length)) { source.next() },
+            body: .pieces(size: UInt64(total)) { source.next() },
             options: options
         )
         let answer = try await call.response().body.collect(upTo: 1_000)
         let took = ContinuousClock.now - began
-        guard String(decoding: answer, as: UTF8.self) == source.check else {
-            throw BenchError("the check differs: \(String(decoding: answer, as: UTF8.self)), not \(source.check)")
-        }
+        try source.compare(answer)
         return took.microseconds / 1_000_000
     }
 }

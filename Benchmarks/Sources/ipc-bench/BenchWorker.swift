@@ -5,6 +5,21 @@ import IPCFrame
 /// The child: answers the workloads' calls.
 enum BenchWorker {
     static let argument = "--worker"
+    static let blockingArgument = "--blocking-worker"
+
+    /// The same, one call after the other.
+    static func runBlocking() -> Never {
+        Worker.runBlocking(name: "ipc-bench") { call in
+            switch call.method {
+            case "echo": try call.respond(try call.collect(upTo: .max))
+            case "check":
+                var check = try Check(call["message"])
+                while let piece = try call.nextPiece() { check.add(piece) }
+                try call.respond(Array(check.text.utf8))
+            default: throw Worker.unknownMethod(call.method)
+            }
+        }
+    }
 
     static func run() -> Never {
         Worker.run(name: "ipc-bench") { call in
@@ -55,10 +70,7 @@ enum BenchWorker {
 
     /// Messages of equal length, one after another: the xor of the first 8 bytes of each, and how many came.
     private static func check(_ call: IncomingCall) async throws {
-        guard let text = call["message"], let length = Int(text), length >= Check.bytes else {
-            throw CallFailure(.badArgument, exitCode: 64, reason: "'message' must be a length of 8 or more")
-        }
-        var check = Check(messageBytes: length)
+        var check = try Check(call["message"])
         for try await piece in call.body { check.add(piece) }
         try await call.respond(Array(check.text.utf8))
     }
@@ -72,6 +84,14 @@ struct Check {
     private var position = 0
     private var xor = [UInt8](repeating: 0, count: Check.bytes)
     private var total = 0
+
+    /// Of messages whose length the call's argument tells.
+    init(_ argument: String?) throws(CallFailure) {
+        guard let argument, let length = Int(argument), length >= Check.bytes else {
+            throw CallFailure(.badArgument, exitCode: 64, reason: "'message' must be a length of 8 or more")
+        }
+        self.init(messageBytes: length)
+    }
 
     init(messageBytes: Int) {
         self.messageBytes = messageBytes

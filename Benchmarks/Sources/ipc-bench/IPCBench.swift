@@ -17,6 +17,7 @@ struct IPCBench {
     static func main() {
         let arguments = CommandLine.arguments
         if arguments.count == 2, arguments[1] == BenchWorker.argument { BenchWorker.run() }
+        if arguments.count == 2, arguments[1] == BenchWorker.blockingArgument { BenchWorker.runBlocking() }
         guard arguments.count >= 2, !arguments[1].hasPrefix("-") else {
             print("usage: ipc-bench WORKLOAD [KEY=VALUE ...]; see IPCBench.swift")
             exit(64)
@@ -48,6 +49,12 @@ struct IPCBench {
             if settings["heartbeat"] == "none" { configuration.heartbeat = nil }
             return line(name, try await PoolBench(worker: configuration, settings: settings).measure(workload), nil)
         }
+        if variant.isBlocking {
+            let bench = try BlockingBench(executable: ownPath, settings: settings, options: variant.options)
+            let metrics = try bench.measure(workload)
+            return line(name, metrics, try bench.stop())
+        }
+        if variant.hasBlockingWorker { configuration.arguments = [BenchWorker.blockingArgument] }
         configuration.heartbeat = nil
         if workload == .spawns {
             let bench = SpawnBench(worker: configuration, settings: settings, options: variant.options)

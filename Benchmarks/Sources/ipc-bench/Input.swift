@@ -4,6 +4,17 @@ import IPCFrame
 
 /// The bytes that are sent.
 enum Input {
+    /// The file of `data=`, or lines of `count` bytes in all.
+    static func data(_ settings: Settings, _ count: Int) throws -> [UInt8] {
+        try settings["data"].map { try contents(of: $0) } ?? lines(count)
+    }
+
+    /// W2's message.
+    static func stations(_ settings: Settings) throws -> [UInt8] {
+        let once = try data(settings, 12_472_373)
+        return [UInt8]([[UInt8]](repeating: once, count: settings.number("repeat", 1)).joined())
+    }
+
     /// A whole file, also one that has no size, such as those under /proc.
     static func contents(of path: String) throws(SystemError) -> [UInt8] {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)

@@ -6,6 +6,9 @@ enum Memory {
     /// VmHWM of /proc/self/status, bytes.
     static var peak: Int { bytes("VmHWM:", of: "/proc/self/status") }
 
+    /// The same of another process.
+    static func peak(of process: Int32) -> Int { bytes("VmHWM:", of: "/proc/\(process)/status") }
+
     /// PSS of /proc/self/smaps_rollup, bytes.
     static var proportional: Int { bytes("Pss:", of: "/proc/self/smaps_rollup") }
 

@@ -33,7 +33,24 @@ final class MarkedMessages: Sendable {
         }
     }
 
-    var check: String { state.withLock { $0.check.text } }
+    /// Throws unless `answer` is the check over all of them.
+    func compare(_ answer: [UInt8]) throws(BenchError) {
+        let check = state.withLock { $0.check.text }
+        let found = String(decoding: answer, as: UTF8.self)
+        guard found == check else { throw BenchError("the check differs: \(found), not \(check)") }
+    }
+
+    /// W3's messages, their length and the bytes of all.
+    static func all(_ settings: Settings) throws -> (MarkedMessages, length: Int, total: Int) {
+        let length = settings.number("msg", 1 << 20)
+        let count = settings.number("total", 1 << 30) / length
+        guard count > 0, length >= Check.bytes else { throw BenchError("'total' must be at least 'msg', that 8") }
+        let content = try Input.data(settings, length)
+        var message = content
+        while message.count < length { message += content }
+        message.removeLast(message.count - length)
+        return (MarkedMessages(message: message, count: count), length, count * length)
+    }
 }
 
 /// A body of any length from one piece that comes again and again.

@@ -18,11 +18,16 @@ struct Settings: Sendable {
 }
 
 /// How the calls of a workload are made: `codec=none|zlib`, `digest=none|crc32`, `executor=connection|default` (where
-/// the caller's code runs), `mode=async`, `delivery=inline`.
+/// the caller's code runs), `mode=async|blocking` (both ends),
+/// `worker=async|blocking`, `delivery=inline`.
 ///
 /// What this program does not have yet is skipped, not measured as something else.
 struct Variant {
     let options: CallOptions
+    /// Both ends block.
+    let isBlocking: Bool
+    /// The child does.
+    let hasBlockingWorker: Bool
 
     init(_ settings: Settings) throws(Skip) {
         var options = CallOptions()
@@ -30,7 +35,8 @@ struct Variant {
         options.digest = try Self.choose("digest", settings, ["none": .none, "crc32": .crc32])
         self.options = options
         _ = try Self.choose("executor", settings, ["connection": true, "default": true])
-        _ = try Self.choose("mode", settings, ["async": true])
+        isBlocking = try Self.choose("mode", settings, ["async": false, "blocking": true])
+        hasBlockingWorker = try Self.choose("worker", settings, ["async": false, "blocking": true])
         _ = try Self.choose("delivery", settings, ["inline": true])
     }
 
