@@ -46,6 +46,14 @@ enum WriteAWorkerPage {
         }
     }
 
+    static func oneThingAtATime() {
+        Worker.runBlocking(name: "adder") { call in
+            guard call.method == "add" else { throw Worker.unknownMethod(call.method) }
+            let sum = call.arguments.compactMap { call[$0.key].flatMap(Int.init) }.reduce(0, +)
+            try call.respond(Array("\(sum)".utf8))
+        }
+    }
+
     private struct Interrupter: Sendable {
         func interrupt() {}
         func runQuery() throws -> [Int] { [] }
