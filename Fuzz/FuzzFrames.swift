@@ -39,10 +39,16 @@ private func rewritten(_ header: FrameHeader, _ payload: [UInt8]) throws -> [UIn
         var reader = PayloadReader(payload)
         try Trailer(&reader, in: .bye).encode(into: &bytes)
     case .data:
-        let chunk = try Chunk(flags: header.flags, payload: payload, codec: .zlib, maxChunk: 65_536)
+        let flags = header.flags
+        let chunk = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: .arena, maxChunk: 65_536)
         require(chunk.rawCount <= 65_536, "a chunk of \(chunk.rawCount) bytes was let through")
+        if let place = chunk.place {
+            require(place.slot < ArenaLayout.slots, "a slot that is not there")
+            require(place.offset + place.count <= ArenaLayout.slotBytes, "a chunk behind its slot")
+        }
         bytes = Array(chunk.bytes)
-    case .ready, .arena, nil: return nil
+    case .arena: try ArenaAnnouncement(parsing: payload).encode(into: &bytes)
+    case .ready, nil: return nil
     }
     return bytes
 }

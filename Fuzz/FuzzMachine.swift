@@ -27,6 +27,7 @@ private final class FuzzedEnd {
         configuration.capabilities.limits.maxChunk = 4_096
         configuration.capabilities.limits.maxStreams = 3
         configuration.capabilities.limits.initialCredit = 8
+        configuration.capabilities.features = Capabilities.arena
         configuration.receiveBudget = budget
         configuration.maxWindow = 8_192
         configuration.maxControlBytes = 8_192
@@ -59,6 +60,7 @@ private final class FuzzedEnd {
     private func receiveAny(type: UInt8, _ input: inout FuzzInput) {
         var header = FrameHeader(.data, flags: FrameFlags(rawValue: input.byte()), stream: UInt64(input.byte()))
         header.rawType = type
+        if header.type == .arena { header.descriptors = 1 }
         let shape = input.byte()
         let payload = shape & 0x80 == 0 ? input.take(Int(shape)) : likely(header, shape, &input)
         header.length = UInt32(payload.count)
@@ -128,13 +130,17 @@ private final class FuzzedEnd {
         case 17: machine.receiveEndOfFile(duringFrame: id & 1 == 0)
         case 18: machine.handshakeTimedOut()
         case 19: machine.writeFailed()
+        case 20: machine.announceArena()
+        case 21: machine.adoptArena()
+        case 22: machine.giveBack(id)
         default: writeFrames(Int(id & 15) + 1)
         }
     }
 
     private func offer(_ input: inout FuzzInput) -> Offer {
         let shape = input.byte()
-        return Offer(size: shape & 1 == 0 ? UInt64(input.byte()) : nil, isHeld: shape & 2 == 0)
+        let size = shape & 1 == 0 ? UInt64(input.byte()) : nil
+        return Offer(size: size, delivery: shape & 4 == 0 ? .inline : .arena, isHeld: shape & 2 == 0)
     }
 
     private func openCall(_ input: inout FuzzInput) {
@@ -154,8 +160,13 @@ private final class FuzzedEnd {
     }
 
     private func send(_ id: UInt64, _ input: inout FuzzInput) {
-        let count = min(machine.sendWindow(id), Int(input.number()))
+        let number = Int(input.number())
+        let room = machine.sendRoom(id, slots: number & 3)
+        let count = room.isEmpty ? 0 : min(room.bytes, Int(machine.limits.maxChunk), number)
         guard count > 0 else { return }
+        if let slot = room.slots.first {
+            return machine.send(Chunk(in: ArenaPlace(slot: slot, count: count)), on: id)
+        }
         let bytes = [UInt8](repeating: 7, count: count)
         machine.send(Chunk(stored: bytes[...], isFlush: count & 1 == 0), on: id)
     }

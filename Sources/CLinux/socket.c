@@ -48,18 +48,38 @@ int64_t clinux_receive(int fd, void *first, size_t first_count, void *second, si
     return count;
 }
 
-int64_t clinux_send(int fd, const struct clinux_part *parts, int part_count) {
+static int64_t send_parts(int fd, const struct clinux_part *parts, int part_count, struct msghdr *message) {
     struct iovec vector[64];
     if (part_count > 64) part_count = 64;
     for (int i = 0; i < part_count; i++) {
         vector[i] = (struct iovec){.iov_base = (void *)parts[i].bytes, .iov_len = parts[i].count};
     }
-    struct msghdr message = {.msg_iov = vector, .msg_iovlen = part_count};
+    message->msg_iov = vector;
+    message->msg_iovlen = part_count;
     ssize_t count;
     do {
-        count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        count = sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : count;
+}
+
+int64_t clinux_send(int fd, const struct clinux_part *parts, int part_count) {
+    struct msghdr message = {0};
+    return send_parts(fd, parts, part_count, &message);
+}
+
+int64_t clinux_send_descriptor(int fd, const struct clinux_part *parts, int part_count, int passed) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct msghdr message = {.msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &passed, sizeof(int));
+    return send_parts(fd, parts, part_count, &message);
 }
 
 void clinux_widen(int fd) {

@@ -58,12 +58,19 @@ extension JobRun {
     private func shakeHands(_ connection: Connection, _ number: Int) async {
         do throws(ConnectionEnd) {
             let peer = try await connection.handshake()
-            if request.codec == .zlib, !peer.canCompress { outcome.traffic.codec = "none" }
-            guard request.transport != .memory else {
+            let isMemoryWanted =
+                switch request.transport {
+                case .auto: request.codec == .none || !request.insistsOnCodec
+                case .socket: false
+                case .memory: true
+                }
+            attempt.sharesMemory = isMemoryWanted && peer.canShareMemory
+            outcome.traffic.codec = codec == .zlib && peer.canCompress ? "zlib" : "none"
+            guard request.transport != .memory || peer.canShareMemory else {
                 let failure = JobFailure(
                     code: "unsupportedTransport",
                     exitCode: SupervisorExitCode.notSupervised,
-                    text: "the worker offers neither shared memory nor descriptors; use --transport auto"
+                    text: "the worker does not offer shared memory; use --transport auto"
                 )
                 return handle(.callEnded(.failed(failure)), from: number)
             }
@@ -184,9 +191,13 @@ extension JobRun {
         handle(.progress(isFinal: true), from: number)
     }
 
+    /// What goes through shared memory is not compressed.
+    private var codec: BodyCodec { attempt.sharesMemory ? .none : request.codec }
+
     private var callOptions: CallOptions {
         var options = CallOptions()
-        options.codec = request.codec
+        options.codec = codec
+        options.delivery = attempt.sharesMemory ? (request.transport == .memory ? .arena : .auto) : .inline
         options.holdsBody = request.input != nil
         options.timeout = request.timeout.map { max(.zero, $0 - (ContinuousMoment.now - attempt.startedAt)) }
         return options
@@ -291,8 +302,8 @@ extension JobRun {
         traffic.wireBytesOut = statistics.wireBytesReceived
         traffic.chunks = statistics.chunks
         traffic.chunksCompressed = statistics.chunksCompressed
-        traffic.codec = traffic.codec ?? request.codec.name
-        traffic.transport = "socket"
+        traffic.codec = traffic.codec ?? codec.name
+        traffic.transport = statistics.chunksShared > 0 ? "memory" : "socket"
         return traffic
     }
 }

@@ -15,6 +15,8 @@ public actor JobRun {
         var call: OutgoingCall?
         var exit: WorkerExit?
         var lastTraffic: CallStatistics?
+        /// The bodies may go through shared memory.
+        var sharesMemory = false
         /// An end that was wanted before there was a worker.
         var earlyStop: JobRunMachine.Action?
     }

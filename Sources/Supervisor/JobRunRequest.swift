@@ -9,7 +9,7 @@ public struct JobRequest: Sendable {
         case auto
         /// Over the socket, always.
         case socket
-        /// Through shared memory or by a descriptor, or not at all.
+        /// Through shared memory; small bodies go over the socket. Fails where the worker cannot.
         case memory
     }
 
@@ -25,6 +25,8 @@ public struct JobRequest: Sendable {
     public var output: any JobOutput
     /// How the input is compressed on its way.
     public var codec = BodyCodec.zlib
+    /// Whether ``codec`` is to be used even where shared memory, in which nothing is compressed, could be.
+    public var insistsOnCodec = false
     /// How the bodies travel.
     public var transport = Transport.auto
     /// For each attempt, from its spawn to its end; nil for no limit.

@@ -36,9 +36,12 @@ private final class Player {
         configuration.capabilities.pid = role == .parent ? 4710 : 4711
         if role == .child, let first = vector.steps.first, first.frame == "HELLO" {
             let hello = try Hello(parsing: Array(bytes(first.hex).dropFirst(FrameHeader.byteCount)))
+            configuration.capabilities.features = hello.capabilities.features
             configuration.minVersion = hello.minVersion
             configuration.maxVersion = hello.maxVersion
         }
+        // The parent can whatever is then put in force.
+        if role == .parent { configuration.capabilities.features = Capabilities.arena }
         machine = ConnectionStateMachine(role: role, configuration: configuration)
     }
 
@@ -90,7 +93,12 @@ private final class Player {
         case .accept: machine.accept(id)
         case .refuse(let refuse): machine.refuse(id, refuse)
         case .data(let payload):
-            let chunk = try Chunk(flags: header.flags, payload: payload, codec: .zlib, maxChunk: 262_144)
+            let flags = header.flags
+            let chunk = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: .arena, maxChunk: 262_144)
+            if let place = chunk.place {
+                let room = machine.sendRoom(id, slots: 1)
+                #expect(room.slots.contains(place.slot))
+            }
             machine.send(chunk, on: id)
         case .credit: take(id)
         case .end(let end): machine.sendEnd(id, digest: end.digest, trailer: end.trailer)
@@ -103,6 +111,7 @@ private final class Player {
         case .number(let number) where header.type == .ping: machine.ping(number.value)
         case .number where header.type == .drain: machine.drain()
         case .bye(let trailer): machine.bye(trailer)
+        case .arena: machine.announceArena()
         case .number, .welcome, .reject: break  // come by themselves, or not at all
         }
     }
@@ -122,6 +131,7 @@ private final class Player {
             case .end(let id, _):
                 ended.insert(id)
                 if atOnce.contains(id) { take(id) }
+            case .arena: machine.adoptArena()
             case .close(let end): closed = end
             default: break
             }

@@ -18,8 +18,9 @@ struct Simulation {
 
     init(seed: UInt64, steps: Int = 300, largestBody: Int = 60_000, cut: Cut? = nil) {
         var random = SeededRandom(seed: seed)
-        parent = SimulatedEnd(.init(.parent, Self.configuration(&random), largestBody: largestBody))
-        child = SimulatedEnd(.init(.child, Self.configuration(&random), largestBody: largestBody))
+        let arena = SimulatedArena()
+        parent = SimulatedEnd(.init(.parent, Self.configuration(&random), arena, largestBody: largestBody))
+        child = SimulatedEnd(.init(.child, Self.configuration(&random), arena, largestBody: largestBody))
         pipes = (0..<2).map { _ in SimulatedPipe(capacity: random.pick([40, 300, 5_000, 200_000])) }
         if let cut { pipes[cut.isFromParent ? 0 : 1].cut = cut.offset }
         isCut = cut != nil
@@ -32,6 +33,7 @@ struct Simulation {
         configuration.capabilities.limits.maxChunk = UInt32(random.pick([4_096, 4_097, 8_000]))
         configuration.capabilities.limits.maxStreams = UInt32(random.pick([1, 2, 5, 128]))
         configuration.capabilities.limits.initialCredit = UInt32(random.pick([0, 1, 100, 5_000]))
+        configuration.capabilities.features = random.once(in: 3) ? 0 : Capabilities.arena
         configuration.receiveBudget = UInt64(random.pick([8_000, 12_288, 20_000, 100_000]))
         configuration.maxWindow = UInt64(random.pick([4_096, 10_000, 1 << 20]))
         return configuration
@@ -138,6 +140,7 @@ struct Simulation {
             isDrained = true
             for end in [parent, child] where !end.isOver {
                 try hold(end.application.machine.streams.isEmpty, "a call never ends: \(end.application.state)")
+                try hold(end.application.machine.areAllSlotsFree, "a slot is never freed")
             }
             if first != 0 { parent.application.drain() }
             if first != 1 { child.application.drain() }

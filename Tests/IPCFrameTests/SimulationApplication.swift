@@ -13,6 +13,7 @@ final class SimulatedApplication {
     /// How calls ended here, and how often.
     private(set) var outcomes: [String: Int] = [:]
     private let largestBody: Int
+    private let arena: SimulatedArena
     private var isReadyDue = false
     private var isByeDue = false
     private var hasDrained = false
@@ -22,10 +23,12 @@ final class SimulatedApplication {
     init(
         _ role: ConnectionStateMachine.Role,
         _ configuration: ConnectionStateMachine.Configuration,
+        _ arena: SimulatedArena,
         largestBody: Int
     ) {
         name = "\(role)"
         self.largestBody = largestBody
+        self.arena = arena
         machine = ConnectionStateMachine(role: role, configuration: configuration)
         machine.start()
     }
@@ -35,7 +38,9 @@ final class SimulatedApplication {
             try hold(end == nil, "\(name): \(Rig.name(of: action)) after the end")
             switch action {
             case .prepare: isReadyDue = true
-            case .open, .drain: break
+            case .open: machine.announceArena()
+            case .arena: machine.adoptArena()
+            case .drain: break
             case .idle:
                 try hold(!isByeDue, "\(name): idle twice")
                 isByeDue = true
@@ -51,7 +56,13 @@ final class SimulatedApplication {
                     count(call)
                 }
             case .call(let id, let request):
-                let call = SimulatedCall(id, isLocal: false, largestBody: largestBody, ignoresBody: id % 5 == 0)
+                let call = SimulatedCall(
+                    id,
+                    isLocal: false,
+                    arena: arena,
+                    largestBody: largestBody,
+                    ignoresBody: id % 5 == 0
+                )
                 call.inbound = InboundScript(request.offer, salt: id * 2)
                 // An answer may need what a younger call brings: no body may wait for the end of an older one.
                 if id % 3 == 0 { calls.last { !$0.isLocal && !$0.isForgotten }?.dependency = call }
@@ -65,6 +76,7 @@ final class SimulatedApplication {
                 try call.perform(action)
                 if call.isForgotten {
                     calls.removeAll { $0 === call }
+                    machine.giveBack(id)
                     count(call)
                 }
             }
@@ -134,11 +146,12 @@ final class SimulatedApplication {
             &random,
             largest: largestBody,
             salt: 2 * machine.nextID,
-            initialCredit: machine.limits.initialCredit
+            initialCredit: machine.limits.initialCredit,
+            mayUseArena: machine.canShareMemory
         )
         do throws(CallRejection) {
             let id = try machine.openCall(Request(method: "work", offer: script.offer))
-            let call = SimulatedCall(id, isLocal: true, largestBody: largestBody)
+            let call = SimulatedCall(id, isLocal: true, arena: arena, largestBody: largestBody)
             call.outbound = script
             calls.append(call)
             opened += 1

@@ -21,18 +21,22 @@ struct OutboundScript {
     var consumed: UInt64 = 0
     var isTaken = false
     var isOver = false
+    private var hasGivenUp = false
     /// Waits until the peer has consumed this much.
     private var flushGoal: UInt64?
+    /// What has been copied into a slot and not been sent.
+    private var copied: (slot: Int, count: Int)?
     /// The machine said that there is no room, or no verdict; it will tell.
     var isBlocked: Bool
 
-    init(_ random: inout SeededRandom, largest: Int, salt: UInt64, initialCredit: UInt32) {
+    init(_ random: inout SeededRandom, largest: Int, salt: UInt64, initialCredit: UInt32, mayUseArena: Bool) {
         let credit = Int(initialCredit)
         let sizes = [0, 1, max(0, credit - 1), credit, credit + 1, random.below(9_000), random.below(60_000)]
         total = UInt64(min(largest, random.pick(sizes)))
         offer = Offer(
             size: random.once(in: 3) ? nil : total,
             codec: random.once(in: 2) ? .zlib : .none,
+            delivery: mayUseArena && !random.once(in: 3) ? .arena : .inline,
             digest: random.once(in: 2) ? .crc32 : .none,
             isHeld: random.once(in: 4)
         )
@@ -44,8 +48,15 @@ struct OutboundScript {
     mutating func step(
         _ id: UInt64,
         _ machine: inout ConnectionStateMachine,
-        _ random: inout SeededRandom
+        _ random: inout SeededRandom,
+        _ arena: SimulatedArena
     ) throws -> Bool {
+        if let (slot, count) = copied {
+            copied = nil
+            machine.send(Chunk(in: ArenaPlace(slot: slot, count: count)), on: id)
+            sent += UInt64(count)
+            return true
+        }
         guard !isOver, !isBlocked, machine.isSending(id) else { return false }
         if let flushGoal {
             guard consumed >= flushGoal else { return false }
@@ -56,13 +67,18 @@ struct OutboundScript {
             machine.sendEnd(id, digest: offer.digest == .none ? 0 : 7, trailer: Trailer())
             return true
         }
-        let window = machine.sendWindow(id)
-        guard window > 0 else {
+        let room = machine.sendRoom(id, slots: random.below(4))
+        guard !room.isEmpty else {
             isBlocked = true
             return false
         }
-        let most = Int(min(UInt64(window), total - sent))
+        let most = Int(min(UInt64(min(Int(machine.limits.maxChunk), room.bytes)), total - sent))
         let count = random.once(in: 3) ? 1 + random.below(most) : most
+        if let slot = room.slots.first, !random.once(in: 5) {
+            arena.write(.init(salt: salt, offset: sent, count: count), to: slot, of: machine.role)
+            copied = (slot, count)
+            return true
+        }
         let isFlush = random.once(in: 8)
         if offer.codec == .zlib, random.once(in: 2) {
             // It stands for a zlib stream; what it inflates to is told by where it starts.
@@ -81,13 +97,28 @@ struct OutboundScript {
         }
         return true
     }
+
+    /// What was copied for a body that is over is not sent, and what was reserved is given back.
+    mutating func giveUpSlot(_ id: UInt64, _ machine: inout ConnectionStateMachine) -> Bool {
+        guard isOver, !hasGivenUp else { return false }
+        hasGivenUp = true
+        copied = nil
+        machine.giveBack(id)
+        return true
+    }
 }
 
 /// A body that an application receives.
 struct InboundScript {
+    /// A chunk in the arena that has not been copied out yet.
+    private struct Copy {
+        let slot: Int
+        let content: SimulatedArena.Content
+    }
+
     let offer: Offer
     let salt: UInt64
-    private var waiting: [(count: Int, isFlush: Bool)] = []
+    private var waiting: [(count: Int, isFlush: Bool, copy: Copy?)] = []
     private var received: UInt64 = 0
     private(set) var isWhole = false
     private var isAcceptAsked = false
@@ -102,7 +133,10 @@ struct InboundScript {
     /// The machine delivers: it must be the next piece.
     mutating func deliver(_ chunk: Chunk) throws {
         try hold(!isOver && !isWhole, "a chunk for a body that is over")
-        if chunk.isCompressed {
+        var copy: Copy?
+        if let place = chunk.place {
+            copy = Copy(slot: place.slot, content: .init(salt: salt, offset: received, count: chunk.rawCount))
+        } else if chunk.isCompressed {
             let start = Array(chunk.bytes).span.littleEndian64(at: 4)
             try hold(start == received, "a chunk of offset \(start) where \(received) is next")
         } else {
@@ -110,7 +144,7 @@ struct InboundScript {
             try hold(Array(expected) == Array(chunk.bytes), "a chunk at \(received) has other bytes than were sent")
         }
         received += UInt64(chunk.rawCount)
-        waiting.append((chunk.rawCount, chunk.isFlush))
+        waiting.append((chunk.rawCount, chunk.isFlush, copy))
     }
 
     mutating func end(_ end: End) throws {
@@ -123,15 +157,21 @@ struct InboundScript {
     mutating func step(
         _ id: UInt64,
         _ machine: inout ConnectionStateMachine,
-        _ random: inout SeededRandom
-    ) -> Bool {
+        _ random: inout SeededRandom,
+        _ arena: SimulatedArena
+    ) throws -> Bool {
         guard !isOver else { return false }
         if !isAcceptAsked, !machine.isSentAtOnce(offer) {
             isAcceptAsked = true
-            machine.accept(id)
+            machine.accept(id, sharesMemory: !random.once(in: 5))
             return true
         }
         if let first = waiting.first {
+            if let copy = first.copy {
+                let found = arena.read(copy.slot, of: machine.role == .parent ? .child : .parent)
+                try hold(found == copy.content, "slot \(copy.slot) was used again before it was read")
+                waiting[0].copy = nil
+            }
             let count = random.once(in: 3) ? random.below(first.count + 1) : first.count
             if count == first.count { waiting.removeFirst() } else { waiting[0].count -= count }
             machine.consume(id, count: count, isFlush: first.isFlush && count == first.count)

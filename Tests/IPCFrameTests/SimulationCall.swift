@@ -17,12 +17,14 @@ final class SimulatedCall {
     /// Answerer: answers without the request body.
     private var ignoresBody: Bool
     private let largestBody: Int
+    private let arena: SimulatedArena
 
-    init(_ id: UInt64, isLocal: Bool, largestBody: Int, ignoresBody: Bool = false) {
+    init(_ id: UInt64, isLocal: Bool, arena: SimulatedArena, largestBody: Int, ignoresBody: Bool = false) {
         self.id = id
         self.isLocal = isLocal
         self.ignoresBody = ignoresBody
         self.largestBody = largestBody
+        self.arena = arena
     }
 
     private func finish(_ outcome: String) throws {
@@ -110,14 +112,15 @@ final class SimulatedCall {
         isRash: Bool
     ) throws -> Bool {
         guard !isForgotten else { return false }
+        if outbound?.giveUpSlot(id, &machine) == true { return true }
         // An answer that has begun is the rarest state: there it happens more often.
         if isRash, outcome == nil, random.once(in: isLocal && inbound != nil ? 6 : 25), try end(&machine, &random) {
             return true
         }
         if isLocal {
             guard outcome == nil else { return false }
-            if try outbound?.step(id, &machine, &random) == true { return true }
-            let hasMoved = inbound?.step(id, &machine, &random) ?? false
+            if try outbound?.step(id, &machine, &random, arena) == true { return true }
+            let hasMoved = try inbound?.step(id, &machine, &random, arena) ?? false
             if inbound?.isTaken == true { try finish("answered") }
             return hasMoved
         }
@@ -139,20 +142,21 @@ final class SimulatedCall {
             }
             return true
         }
-        if !ignoresBody, inbound?.step(id, &machine, &random) == true { return true }
+        if !ignoresBody, try inbound?.step(id, &machine, &random, arena) == true { return true }
         if outbound == nil {
             guard ignoresBody || inbound?.isTaken == true, dependency?.isForgotten != false else { return false }
             let script = OutboundScript(
                 &random,
                 largest: largestBody,
                 salt: id * 2 + 1,
-                initialCredit: machine.limits.initialCredit
+                initialCredit: machine.limits.initialCredit,
+                mayUseArena: machine.canShareMemory
             )
             outbound = script
             try machine.respond(id, ResponseHead(offer: script.offer))
             return true
         }
-        guard try outbound?.step(id, &machine, &random) == true else { return false }
+        guard try outbound?.step(id, &machine, &random, arena) == true else { return false }
         if outbound?.isOver == true {
             isAnswered = true
             try finish("answered")

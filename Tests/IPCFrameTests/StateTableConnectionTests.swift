@@ -84,7 +84,7 @@ struct TableRow: Sendable, CustomTestStringConvertible {
         let (state, name, action, next) = (row[0], row[1], row[2], row[3])
         #expect(row.cells.count == 4)
         let frames = try #require(Self.frames[name], "the frame '\(name)' is not understood")
-        if action == "see 14.2" { return }
+        if action == "see 14.2" || action == "see 14.5" { return }
         for (header, payload) in frames {
             let rigs = Self.rigs(in: state)
             #expect(!rigs.isEmpty, "the state '\(state)' is not understood")

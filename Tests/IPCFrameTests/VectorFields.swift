@@ -46,6 +46,7 @@ extension AnyFrame {
             ["level": .string("\(line.level)"), "dropped": JSON(line.dropped), "text": .string(line.text)]
         case .number(let number): ["value": JSON(number.value)]
         case .bye(let trailer): ["trailer": trailer.json]
+        case .arena(let arena): ["slotSize": JSON(arena.slotBytes), "slots": JSON(arena.slots)]
         }
     }
 }

@@ -107,6 +107,7 @@ enum AnyFrame: Equatable {
     case log(LogLine)
     case number(Number)
     case bye(Trailer)
+    case arena(ArenaAnnouncement)
 
     init(_ header: FrameHeader, _ payload: [UInt8]) throws {
         switch header.type {
@@ -132,7 +133,8 @@ enum AnyFrame: Equatable {
         case .bye:
             var reader = PayloadReader(payload)
             self = .bye(try Trailer(&reader, in: .bye))
-        case .arena, nil: throw ProtocolViolation(.unknownFrame, detail: "no vector has such a frame")
+        case .arena: self = .arena(try ArenaAnnouncement(parsing: payload))
+        case nil: throw ProtocolViolation(.unknownFrame, detail: "no vector has such a frame")
         }
     }
 
@@ -155,6 +157,7 @@ enum AnyFrame: Equatable {
         case .log(let value): value.encode(into: &bytes)
         case .number(let value): value.encode(into: &bytes)
         case .bye(let value): value.encode(into: &bytes)
+        case .arena(let value): value.encode(into: &bytes)
         }
     }
 }

@@ -63,6 +63,12 @@ import Testing
             return violation { _ = try FrameHeader(parsing: whole.span) }
         }
         let header = try FrameHeader(parsing: whole.span)
+        if vector.where == "arena" {
+            return violation {
+                let flags = header.flags
+                _ = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: .arena, maxChunk: 4_096)
+            }
+        }
         guard vector.where == "chunk" else {
             return violation { _ = try AnyFrame(header, payload) }
         }

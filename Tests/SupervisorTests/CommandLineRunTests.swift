@@ -57,7 +57,6 @@ struct CommandLineRunTests {
             125, "broke the protocol"
         ),
         ("$P run digest --worker sleep --worker-arg 100 --start-timeout 100ms", 124, "not ready in time"),
-        ("$P run digest --transport memory", 125, "neither shared memory nor descriptors"),
         ("$P run digest --cwd missing", 125, "missing"),
     ]
 
@@ -106,7 +105,7 @@ struct CommandLineRunTests {
         let result = try await command.sh(
             """
             seq 1 100000 > body
-            $P run digest --input body --report report --quiet && \\
+            $P run digest --input body --compression zlib --report report --quiet && \\
             python3 -c '
             import json
             r = json.load(open("report"))
@@ -119,6 +118,40 @@ struct CommandLineRunTests {
             """
         )
         #expect(result.code == 0, "\(result)")
+    }
+
+    @Test(
+        "Large bodies go through shared memory unless compression or the socket is asked for",
+        arguments: [
+            ("", "memory", "none"), ("--transport memory", "memory", "none"), ("--compression none", "memory", "none"),
+            ("--compression zlib", "socket", "zlib"), ("--transport socket", "socket", "zlib"),
+            ("--transport socket --compression none", "socket", "none"),
+        ]
+    )
+    func transport(options: String, transport: String, codec: String) async throws {
+        let result = try await command.sh(
+            """
+            seq 1 200000 > body
+            $P run echo --input body --output copy --report report --quiet \(options)
+            cmp body copy
+            python3 -c '
+            import json, sys
+            r = json.load(open("report"))
+            assert [r["transport"], r["codec"]] == sys.argv[1:], r
+            assert r["bytesIn"] == r["bytesOut"] == 1288895, r
+            assert (r["wireBytesIn"] < 1000 and r["wireBytesOut"] < 1000) == (r["transport"] == "memory"), r
+            ' \(transport) \(codec)
+            """
+        )
+        #expect(result.code == 0, "\(result)")
+    }
+
+    @Test("A worker that shares no memory is told of where memory is asked for")
+    func noSharedMemory() async throws {
+        let result = try await command.sh(
+            "echo x | $P run echo --worker \(FailureMatrix.support)/worker.py --transport memory"
+        )
+        #expect(result.code == 125 && result.errors.contains("does not offer shared memory"), "\(result)")
     }
 
     @Test("There is a report of every failure after the options, and it agrees with the exit code")

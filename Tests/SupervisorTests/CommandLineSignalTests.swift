@@ -157,7 +157,7 @@ struct CommandLineSignalTests {
         let result = try await command.sh(
             """
             seq 1 2000000 > body
-            script -qec "$P run echo --input body --output out" /dev/null | cat -v
+            script -qec "$P run echo --compression zlib --input body --output out" /dev/null | cat -v
             cmp body out && echo same
             """
         )

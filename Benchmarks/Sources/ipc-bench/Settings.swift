@@ -18,8 +18,8 @@ struct Settings: Sendable {
 }
 
 /// How the calls of a workload are made: `codec=none|zlib`, `digest=none|crc32`, `executor=connection|default` (where
-/// the caller's code runs), `mode=async|blocking` (both ends),
-/// `worker=async|blocking`, `delivery=inline`.
+/// the caller's code runs), `mode=async|blocking` (both ends), `worker=async|blocking`, `delivery=inline|arena|auto` (of
+/// ends that do not block).
 ///
 /// What this program does not have yet is skipped, not measured as something else.
 struct Variant {
@@ -33,11 +33,14 @@ struct Variant {
         var options = CallOptions()
         options.codec = try Self.choose("codec", settings, ["none": .none, "zlib": .zlib])
         options.digest = try Self.choose("digest", settings, ["none": .none, "crc32": .crc32])
+        options.delivery = try Self.choose("delivery", settings, ["inline": .inline, "arena": .arena, "auto": .auto])
         self.options = options
         _ = try Self.choose("executor", settings, ["connection": true, "default": true])
         isBlocking = try Self.choose("mode", settings, ["async": false, "blocking": true])
         hasBlockingWorker = try Self.choose("worker", settings, ["async": false, "blocking": true])
-        _ = try Self.choose("delivery", settings, ["inline": true])
+        guard options.delivery == .inline || !(isBlocking || hasBlockingWorker) else {
+            throw Skip("ends that block share no memory")
+        }
     }
 
     /// The first value of the list is the default.

@@ -33,6 +33,9 @@ struct clinux_part {
 /// Writes the parts, never blocking and never raising SIGPIPE. Returns the bytes written, or -EAGAIN.
 int64_t clinux_send(int fd, const struct clinux_part *parts, int part_count);
 
+/// The same with a copy of the open descriptor `passed`, which goes with the first byte.
+int64_t clinux_send_descriptor(int fd, const struct clinux_part *parts, int part_count, int passed);
+
 /// Lets the kernel hold more of what is written than its default, as far as the system allows: fewer wake-ups of both
 /// sides for large bodies. Never fails; without it all is slower and nothing is wrong.
 void clinux_widen(int fd);

@@ -143,6 +143,8 @@ final class BlockingLink {
     private func perform(_ action: MachineAction) {
         switch action {
         case .prepare: isPrepared = true
+        // Neither end of this kind offers to share memory.
+        case .arena: break
         case .open, .drain, .pong, .taken, .sendable, .consumed: break
         case .call(let id, let request):
             streams[id] = BlockingStream(id: id, offer: request.offer, limits: machine.limits)

@@ -23,6 +23,9 @@ struct BodyEncoder {
         }
     }
 
+    /// The next bytes go another way.
+    mutating func addToDigest(_ raw: ArraySlice<UInt8>) { digest?.update(raw.span) }
+
     /// The digest of everything, 0 if there is none; no more is encoded.
     mutating func finish() -> UInt32 {
         deflater = nil
@@ -56,6 +59,9 @@ struct BodyDecoder {
         digest?.update(raw)
         return raw
     }
+
+    /// The next bytes came another way.
+    mutating func addToDigest(_ raw: ArraySlice<UInt8>) { digest?.update(raw.span) }
 
     /// Compares the digest of everything with what END tells.
     mutating func check(_ end: End) throws(CallError) {

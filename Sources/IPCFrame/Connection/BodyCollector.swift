@@ -21,16 +21,21 @@ struct BodyCollector {
     }
 
     mutating func append(_ piece: [UInt8]) throws(CallError) {
-        let count = UInt64(bytes.count) + UInt64(piece.count)
-        guard count <= limit else { throw .tooLarge(limit: limit) }
-        if bytes.isEmpty, size == nil || size == count {
+        if bytes.isEmpty, size == nil || size == UInt64(piece.count), UInt64(piece.count) <= limit {
             bytes = piece
             return
         }
+        try append(count: piece.count) { $0.append(contentsOf: piece) }
+    }
+
+    /// Has `body` append the next `count` bytes.
+    mutating func append(count: Int, _ body: (inout [UInt8]) throws(CallError) -> Void) throws(CallError) {
+        let count = UInt64(bytes.count) + UInt64(count)
+        guard count <= limit else { throw .tooLarge(limit: limit) }
         if let size, count > UInt64(bytes.capacity) {
             // Room for all of it, as far as a stranger's word is good for: more the more has come.
             bytes.reserveCapacity(Int(min(size, max(Self.trustedSize, 4 * count))))
         }
-        bytes.append(contentsOf: piece)
+        try body(&bytes)
     }
 }

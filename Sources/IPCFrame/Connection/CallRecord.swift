@@ -9,6 +9,9 @@ final class CallRecord {
     /// The body for us.
     let inbound = InboundQueue()
 
+    /// How the bodies travel, as the opener wants it.
+    var delivery = CallOptions.Delivery.arena
+
     // The body that we send.
     var roomWaiter: CheckedContinuation<Result<SendRoom, CallError>, Never>?
     var isAccepted = false

@@ -15,6 +15,8 @@ public struct CallStatistics: Equatable, Sendable {
     public var chunks: UInt64 = 0
     /// Those of them that were compressed.
     public var chunksCompressed: UInt64 = 0
+    /// Those of them that went through shared memory.
+    public var chunksShared: UInt64 = 0
     /// PROGRESS frames that came.
     public var progressReports: UInt64 = 0
     /// How often the sending of a body waited for room: for the receiver to consume more, or for the socket to take more.
@@ -31,6 +33,7 @@ public struct CallStatistics: Equatable, Sendable {
         }
         chunks += 1
         if chunk.isCompressed { chunksCompressed += 1 }
+        if chunk.place != nil { chunksShared += 1 }
     }
 }
 

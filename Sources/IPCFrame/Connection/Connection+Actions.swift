@@ -27,6 +27,7 @@ extension Connection {
             guard let record = calls.removeValue(forKey: id) else { return }
             record.forget()
         case .pong(let value): receivePong(value)
+        case .arena: adoptArena()
         case .drain: break
         case .idle:
             var trailer = Trailer()
@@ -66,6 +67,7 @@ extension Connection {
             request: request,
             connection: self,
             limits: machine.limits,
+            sharesMemory: machine.canShareMemory,
             statistics: record.statistics,
             inbound: record.inbound
         )

@@ -5,14 +5,16 @@ extension Connection {
     // MARK: Sending
 
     /// Waits until the body may be sent, and then for room; never none.
-    func sendRoom(_ id: UInt64) async throws(CallError) -> SendRoom {
+    ///
+    /// `slots`: how many slots of the arena the sender could use now.
+    func sendRoom(_ id: UInt64, slots: Int = 0) async throws(CallError) -> SendRoom {
         var room = SendRoom()
         while room.isEmpty {
             room = try await withCheckedContinuation { (continuation: RoomWaiter) in
                 // Everything is looked at in here: on the way to a continuation the task may be queued once more.
                 do throws(CallError) {
                     let record = try sendingRecord(id)
-                    let room = machine.sendRoom(id)
+                    let room = machine.sendRoom(id, slots: slots)
                     if !room.isEmpty {
                         continuation.resume(returning: .success(room))
                     } else {
@@ -57,8 +59,12 @@ extension Connection {
     /// next wait tells why.
     nonisolated func send(_ chunk: Chunk, on id: UInt64) {
         order { connection in
-            guard let record = connection.calls[id], connection.machine.isSending(id) else { return }
+            guard let record = connection.calls[id], connection.machine.isSending(id) else {
+                if let place = chunk.place { connection.machine.giveBack(SlotSet(place.slot)) }
+                return
+            }
             record.statistics.add(chunk, isSent: true)
+            if chunk.place != nil { connection.noteArenaUse() }
             connection.machine.send(chunk, on: id)
             connection.obey()
         }
@@ -84,7 +90,11 @@ extension Connection {
     /// The body that we send is complete; of an answer, the handler is done.
     nonisolated func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
         order { connection in
-            connection.calls[id]?.cancelHandlers.removeAll()
+            if let record = connection.calls[id] {
+                record.cancelHandlers.removeAll()
+                // An answer ends the request body too: the opener may use its slots again.
+                if record.incoming != nil { record.inbound.loseArena() }
+            }
             connection.machine.sendEnd(id, digest: digest, trailer: trailer)
             connection.obey()
         }
@@ -95,7 +105,7 @@ extension Connection {
     /// The application wants the body; it may come.
     nonisolated func acceptBody(_ id: UInt64) {
         order { connection in
-            connection.machine.accept(id)
+            connection.accept(id)
             connection.obey()
         }
     }
@@ -150,6 +160,7 @@ extension Connection {
                 return
             }
             do throws(CallRejection) {
+                record.inbound.loseArena()
                 try connection.machine.respond(id, head)
                 connection.sendAtOnce(body, of: id, as: head.offer, trailer: trailer)
                 connection.obey()
@@ -171,12 +182,14 @@ extension Connection {
     }
 
     private func fail(_ id: UInt64, with error: RemoteError) {
+        calls[id]?.inbound.loseArena()
         machine.fail(id, error)
         obey()
     }
 
     func refuseCall(_ id: UInt64, _ refuse: Refuse) {
         machine.refuse(id, refuse)
+        calls[id]?.inbound.loseArena()
         obey()
     }
 

@@ -15,9 +15,11 @@ extension Connection {
     ) throws(CallError) -> OutgoingCall {
         if let end { throw .connection(end) }
         guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
+        let codec = machine.canCompress ? options.codec : .none
         let offer = Offer(
             size: body.size,
-            codec: machine.canCompress ? options.codec : .none,
+            codec: codec,
+            delivery: delivery(of: body.size, codec, options.delivery),
             digest: machine.canDigest ? options.digest : .none,
             isHeld: options.holdsBody
         )
@@ -31,6 +33,7 @@ extension Connection {
         }
         let record = CallRecord()
         calls[id] = record
+        record.delivery = options.delivery
         let (events, continuation) = AsyncStream<CallEvent>.makeStream(bufferingPolicy: .bufferingNewest(256))
         record.events = continuation
         send(body, of: id, as: offer)

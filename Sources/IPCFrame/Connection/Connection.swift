@@ -20,6 +20,15 @@ public actor Connection {
     var machine: ConnectionStateMachine
     var reader = FrameReader()
     var writer = FrameWriter()
+    /// The memory that is shared with the other end, once it is.
+    nonisolated let arena = ArenaHolder()
+    let role: Role
+    var isArenaTried = false
+    /// Counts what goes through our half of the arena.
+    var arenaUses: UInt64 = 0
+    var arenaTimer: Reactor.TimerID?
+    /// Without use for so long, and up to twice that, our half's memory goes back to the system.
+    var arenaIdleTime = Duration.seconds(10)
     var trace: FrameTrace?
     var recent = RecentFrames()
 
@@ -61,10 +70,12 @@ public actor Connection {
         clinux_widen(self.descriptor)
         self.reactor = reactor
         self.configuration = configuration
+        self.role = role
         var rules = ConnectionStateMachine.Configuration()
         rules.capabilities.limits = configuration.limits
         rules.capabilities.name = configuration.name
         rules.capabilities.pid = UInt32(truncatingIfNeeded: getpid())
+        if configuration.sharesMemory { rules.capabilities.features |= Capabilities.arena }
         rules.receiveBudget = configuration.receiveBudget
         let machineRole: ConnectionStateMachine.Role = role == .parent ? .parent : .child
         machine = ConnectionStateMachine(role: machineRole, configuration: rules)
@@ -205,7 +216,8 @@ public actor Connection {
             name: machine.peerName,
             pid: machine.peerPID,
             limits: machine.limits,
-            canCompress: machine.canCompress
+            canCompress: machine.canCompress,
+            canShareMemory: machine.canShareMemory
         )
         peer = description
         for waiter in handshakeWaiters { waiter.resume(returning: .success(description)) }
@@ -246,6 +258,10 @@ public actor Connection {
         handshakeTimer = nil
         _ = Glibc.close(descriptor)
         descriptor = -1
+        if let arenaTimer { reactor.cancel(arenaTimer) }
+        arenaTimer = nil
+        reader.descriptors.removeAll()
+        writer.passing = nil
         trace?.end()
         trace = nil
         let records = calls

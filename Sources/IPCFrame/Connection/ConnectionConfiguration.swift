@@ -8,6 +8,8 @@ public struct ConnectionConfiguration: Sendable {
     public var limits = ConnectionLimits()
     /// Raw bytes of credit that may be granted and not yet consumed, over all bodies.
     public var receiveBudget: UInt64 = 16 << 20
+    /// Whether bodies may travel through memory that both ends share; what is used is said call by call.
+    public var sharesMemory = true
     /// The time from start to READY.
     public var handshakeTimeout: Duration = .seconds(10)
     /// Takes the calls that the other end opens, on the connection's thread; nil fails each as an unknown method.
@@ -40,14 +42,40 @@ public struct PeerDescription: Equatable, Sendable {
     public let limits: ConnectionLimits
     /// Whether chunks may be compressed.
     public let canCompress: Bool
+    /// Whether bodies may travel through shared memory.
+    public let canShareMemory: Bool
 }
 
 /// How one call is made.
 public struct CallOptions: Sendable {
+    /// How the call's two bodies travel; what the other end or the body does not allow goes inline.
+    public enum Delivery: String, Sendable, CaseIterable {
+        /// Whatever is best for the body.
+        case auto
+        /// Over the socket.
+        case inline
+        /// Through shared memory, save bodies that are compressed or small.
+        case arena
+
+        /// Whether a body of `size` raw bytes, nil where unknown, should go through shared memory.
+        func usesArena(size: UInt64?) -> Bool {
+            switch self {
+            case .auto: size.map { $0 >= Self.worthwhileBytes } ?? true
+            case .inline: false
+            case .arena: true
+            }
+        }
+
+        /// A single chunk gains nothing from the arena.
+        private static let worthwhileBytes = UInt64(ArenaLayout.slotBytes)
+    }
+
     /// How the request body's chunks are coded; `none` is used where the peer cannot inflate.
     public var codec: BodyCodec = .zlib
     /// What proves that the request body is whole.
     public var digest: BodyDigest = .crc32
+    /// How the bodies of the request and of the answer travel.
+    public var delivery: Delivery = .auto
     /// What remains of the call's time; told to the answerer, enforced by whoever set it.
     public var timeout: Duration?
     /// The body's source is not touched before the answerer accepts the body, however small it is.

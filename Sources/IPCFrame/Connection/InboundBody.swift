@@ -76,6 +76,17 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// The next piece, or nil at the end.
     public func nextPiece() async throws(CallError) -> Piece? {
+        guard let chunk = try await nextChunk() else { return nil }
+        do throws(CallError) {
+            return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
+        } catch {
+            await fail(error)
+            throw error
+        }
+    }
+
+    /// The next chunk, not decoded yet, or nil at the end.
+    private func nextChunk() async throws(CallError) -> Chunk? {
         guard let isFlush = try release() else { return nil }
         do throws(CallError) {
             // A body that is here is read without disturbing the reactor, but not by a task that is to end.
@@ -86,7 +97,7 @@ public final class InboundBody: AsyncSequence, Sendable {
             if let present { item = present } else { item = try await fetch() }
             switch item {
             case .chunk(let chunk):
-                return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
+                return chunk
             case .end(let end):
                 let unreported = try check(end)
                 if !isAtOnce { connection.takeBody(id, count: unreported) }
@@ -143,10 +154,39 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     private func decode(_ chunk: Chunk) throws(CallError) -> [UInt8] {
         try state.withLock { state throws(CallError) in
-            let raw = try state.decoder.decode(chunk)
+            let raw: [UInt8]
+            if let place = chunk.place {
+                raw = try copy(place) { $0.read(place) }
+                state.decoder.addToDigest(raw[...])
+            } else {
+                raw = try state.decoder.decode(chunk)
+            }
             state.held = chunk.rawCount
             state.heldIsFlush = chunk.isFlush
             return raw
+        }
+    }
+
+    /// Copies a chunk out of the arena, and looks only then whether it was still the body's own.
+    private func copy<Value>(_ place: ArenaPlace, _ body: (ArenaRegion) -> Value) throws(CallError) -> Value {
+        guard let region = connection.arena.region else { throw .connection(.aborted) }
+        let value = body(region)
+        if let failure = queue.arenaFailure { throw failure }
+        return value
+    }
+
+    /// Decodes a chunk behind what is collected, with one copy where that is all it takes.
+    private func decode(_ chunk: Chunk, into collector: inout BodyCollector) throws(CallError) {
+        guard let place = chunk.place else { return try collector.append(try decode(chunk)) }
+        try collector.append(count: place.count) { bytes throws(CallError) in
+            let start = bytes.count
+            try copy(place) { $0.read(place, appendingTo: &bytes) }
+            let added = bytes[start...]
+            state.withLock { state in
+                state.decoder.addToDigest(added)
+                state.held = chunk.rawCount
+                state.heldIsFlush = chunk.isFlush
+            }
         }
     }
 
@@ -186,9 +226,10 @@ public final class InboundBody: AsyncSequence, Sendable {
         var collector = BodyCollector(size: size, limit: limit)
         do throws(CallError) {
             try collector.checkSize()
-            while let piece = try await nextPiece() { try collector.append(piece.bytes) }
+            while let chunk = try await nextChunk() { try decode(chunk, into: &collector) }
         } catch {
-            if case .tooLarge = error { await fail(error) }
+            // Some failures have been told already; twice is no harm.
+            await fail(error)
             throw error
         }
         return collector.bytes

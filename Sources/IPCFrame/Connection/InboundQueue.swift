@@ -30,6 +30,8 @@ final class InboundQueue: Sendable {
         var tail: (bytes: [UInt8], isFlush: Bool)?
         var waste = 0
         var failure: CallError?
+        /// The sender may use its slots again: what is copied out of them now may be another body's.
+        var hasLostArena = false
         var waiter: Waiter?
 
         var isEmpty: Bool { head == items.count && tail == nil }
@@ -49,7 +51,7 @@ final class InboundQueue: Sendable {
         }
 
         mutating func append(_ item: Item) {
-            if case .chunk(let chunk) = item, !chunk.isCompressed, chunk.rawCount <= smallChunk {
+            if case .chunk(let chunk) = item, !chunk.isCompressed, chunk.place == nil, chunk.rawCount <= smallChunk {
                 join(chunk)
                 return
             }
@@ -135,6 +137,17 @@ final class InboundQueue: Sendable {
         return isBearable
     }
 
+    /// Call before the sender is told of anything by which it may use its slots of the arena again.
+    func loseArena() { state.withLock { $0.hasLostArena = true } }
+
+    /// Looked at after a chunk was copied out of its slot: why it may not be the body's, or nil.
+    var arenaFailure: CallError? {
+        state.withLock { state in
+            guard state.hasLostArena else { return nil }
+            return state.failure ?? .stopped(code: .stopped, reason: "the call is over")
+        }
+    }
+
     /// Nothing more will come.
     ///
     /// The first failure stays.
@@ -145,7 +158,10 @@ final class InboundQueue: Sendable {
         let (waiter, failure) = state.withLock { state in
             let failure = state.failure ?? error
             state.failure = failure
-            if dropping { state.removeAll() }
+            if dropping {
+                state.removeAll()
+                state.hasLostArena = true
+            }
             return (state.waiter.take(), failure)
         }
         waiter?.resume(returning: .failure(failure))

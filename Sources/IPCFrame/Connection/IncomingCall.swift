@@ -30,6 +30,7 @@ public final class IncomingCall: Sendable {
     let connection: Connection
     private let digest: BodyDigest
     private let limits: ConnectionLimits
+    private let sharesMemory: Bool
     private let statisticsBox: StatisticsBox
     private let state = Mutex(State())
 
@@ -38,6 +39,7 @@ public final class IncomingCall: Sendable {
         request: Request,
         connection: Connection,
         limits: ConnectionLimits,
+        sharesMemory: Bool,
         statistics: StatisticsBox,
         inbound: InboundQueue
     ) {
@@ -51,6 +53,7 @@ public final class IncomingCall: Sendable {
         statisticsBox = statistics
         self.limits = limits
         body = InboundBody(connection: connection, id: id, queue: inbound, offer: request.offer, limits: limits)
+        self.sharesMemory = sharesMemory
     }
 
     /// The last argument with this key, as text; nil if there is none or it is not UTF-8.
@@ -77,7 +80,10 @@ public final class IncomingCall: Sendable {
     public func respond(size: UInt64? = nil, arguments: [Argument] = [], codec: BodyCodec? = nil) -> BodyWriter {
         state.withLock { state in
             precondition(state.writer == nil, "a call is answered once")
-            let offer = Offer(size: size, codec: codec ?? self.codec, digest: digest)
+            let codec = codec ?? self.codec
+            // Whether it comes so is for the opener to say.
+            let delivery: BodyDelivery = sharesMemory && codec == .none ? .arena : .inline
+            let offer = Offer(size: size, codec: codec, delivery: delivery, digest: digest)
             let writer = BodyWriter(
                 connection: connection,
                 id: id,

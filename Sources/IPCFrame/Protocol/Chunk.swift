@@ -10,6 +10,8 @@ package struct Chunk: Sendable {
     package let isFlush: Bool
     /// The DATA frame's payload.
     package let bytes: ArraySlice<UInt8>
+    /// Where the raw bytes lie, if that is the arena.
+    package let place: ArenaPlace?
 
     /// A chunk of raw bytes.
     package init(stored bytes: ArraySlice<UInt8>, isFlush: Bool = false) {
@@ -17,6 +19,16 @@ package struct Chunk: Sendable {
         self.isCompressed = false
         self.isFlush = isFlush
         self.bytes = bytes
+        place = nil
+    }
+
+    /// A chunk whose raw bytes have been copied into the arena.
+    package init(in place: ArenaPlace, isFlush: Bool = false) {
+        rawCount = place.count
+        isCompressed = false
+        self.isFlush = isFlush
+        bytes = ConnectionStateMachine.encoded { place.encode(into: &$0) }[...]
+        self.place = place
     }
 
     /// A compressed chunk; `bytes` starts with the raw length.
@@ -25,17 +37,28 @@ package struct Chunk: Sendable {
         self.isCompressed = true
         self.isFlush = isFlush
         self.bytes = bytes
+        place = nil
     }
 
-    /// Reads a DATA frame (PROTOCOL.md §8).
-    init(flags: FrameFlags, payload: [UInt8], codec: BodyCodec, maxChunk: UInt32) throws(ProtocolViolation) {
-        guard flags.isDisjoint(with: [.arena, .file]) else {
-            throw ProtocolViolation(.unexpectedFrame, detail: "this delivery was not negotiated")
+    /// Reads a DATA frame (PROTOCOL.md §8, §10).
+    init(
+        flags: FrameFlags,
+        payload: [UInt8],
+        codec: BodyCodec,
+        delivery: BodyDelivery = .inline,
+        maxChunk: UInt32
+    ) throws(ProtocolViolation) {
+        guard !flags.contains(.file), !flags.contains(.arena) || delivery == .arena else {
+            throw ProtocolViolation(.unexpectedFrame, detail: "the body was not accepted with this delivery")
         }
         isFlush = flags.contains(.flush)
         isCompressed = flags.contains(.compressed)
         bytes = payload[...]
-        if isCompressed {
+        place = flags.contains(.arena) ? try ArenaPlace(parsing: payload) : nil
+        if let place {
+            guard !isCompressed else { throw .malformed("a compressed chunk in the arena") }
+            rawCount = place.count
+        } else if isCompressed {
             guard codec == .zlib else { throw .malformed("a compressed chunk of a body that was offered without") }
             guard payload.count > 4 else { throw .malformed("a compressed chunk of \(payload.count) bytes") }
             rawCount = Int(payload.span.littleEndian32(at: 0))
@@ -58,6 +81,8 @@ package struct Chunk: Sendable {
 package struct SendRoom: Equatable, Sendable {
     package var bytes = 0
     package var chunks = 0
+    /// Slots of the arena to copy chunks into; reserved until they are sent or given back.
+    package var slots = SlotSet()
 
     package var isEmpty: Bool { bytes == 0 || chunks == 0 }
 }

@@ -14,6 +14,8 @@ extension ConnectionStateMachine {
         guard !drainReceived, !drainSent, !isDrainWanted else { throw .draining }
         guard openLocally < limits.maxStreams else { throw .tooManyCalls(limit: limits.maxStreams) }
         try check(request.arguments)
+        var request = request
+        request.offer = inlineIfAtOnce(request.offer)
         let payload = Self.encoded { request.encode(into: &$0) }
         guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
         let id = nextID
@@ -32,10 +34,19 @@ extension ConnectionStateMachine {
     package mutating func respond(_ id: UInt64, _ head: ResponseHead) throws(CallRejection) {
         guard let stream = streams[id], stream.send.state == .idle else { return }
         try check(head.arguments)
+        var head = head
+        head.offer = inlineIfAtOnce(head.offer)
         let payload = Self.encoded { head.encode(into: &$0) }
         guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
         stream.send.start(head.offer, initialCredit: limits.initialCredit)
         enqueue(OutboundFrame(.response, stream: id, payload: payload[...]), on: stream)
+    }
+
+    /// Of a body that is sent at once nobody accepts the delivery.
+    private func inlineIfAtOnce(_ offer: Offer) -> Offer {
+        var offer = offer
+        if isSentAtOnce(offer) { offer.delivery = .inline }
+        return offer
     }
 
     /// Before they are encoded: what cannot fit is not tried, and a key is never cut.
@@ -55,9 +66,13 @@ extension ConnectionStateMachine {
     /// What may be handed to ``send(_:on:)`` now.
     ///
     /// When it is none, `.sendable` will tell of room.
-    package mutating func sendRoom(_ id: UInt64) -> SendRoom {
+    ///
+    /// `slots`: how many slots of the arena the sender could use now, if the body goes that way; nil: as many as the
+    /// last time.
+    package mutating func sendRoom(_ id: UInt64, slots: Int? = nil) -> SendRoom {
         guard let stream = streams[id] else { return SendRoom() }
-        let room = room(stream)
+        if let slots { stream.send.slotsWanted = slots }
+        let room = addSlots(to: room(stream), of: stream)
         if room.isEmpty { stream.send.isBlocked = true }
         return room
     }
@@ -77,6 +92,7 @@ extension ConnectionStateMachine {
     /// Tells of room once half of it is free, so that whoever sends is woken for more than one chunk.
     mutating func unblock(_ stream: Stream) {
         guard stream.send.isBlocked, stream.queue.chunks <= maxChunks / 2, !room(stream).isEmpty else { return }
+        guard hasSlots(for: stream) else { return }
         stream.send.isBlocked = false
         act(.sendable(stream.id))
     }
@@ -99,7 +115,12 @@ extension ConnectionStateMachine {
 
     /// Queues one chunk of our body, within ``sendWindow(_:)``.
     package mutating func send(_ chunk: Chunk, on id: UInt64) {
-        guard let stream = streams[id], stream.send.state == .sending else { return }
+        guard let stream = streams[id], stream.send.state == .sending else {
+            if let place = chunk.place { arena.giveBack(SlotSet(place.slot)) }
+            return
+        }
+        // A slot that is named after the receiver's last word would never be freed.
+        if let place = chunk.place, stream.isCancelled { return arena.giveBack(SlotSet(place.slot)) }
         precondition(
             UInt64(chunk.rawCount) <= stream.send.limit - stream.send.sent && chunk.rawCount <= Int(limits.maxChunk),
             "a chunk must fit into the window"
@@ -108,6 +129,10 @@ extension ConnectionStateMachine {
         var flags: FrameFlags = []
         if chunk.isCompressed { flags.insert(.compressed) }
         if chunk.isFlush { flags.insert(.flush) }
+        if let place = chunk.place {
+            flags.insert(.arena)
+            arena.send(place.slot, of: id, end: stream.send.sent)
+        }
         enqueue(OutboundFrame(.data, flags: flags, stream: id, payload: chunk.bytes), on: stream)
     }
 
@@ -149,6 +174,7 @@ extension ConnectionStateMachine {
         switch stream.send.state {
         case .untaken, .ended: break
         case .idle, .offered, .sending:
+            takeBackSlots(stream)
             stream.queue.removeData()
             stream.queue.tellDroppedLogs(stream: id)
             let flags: FrameFlags = error.isRetryable ? .retryable : []
@@ -194,6 +220,7 @@ extension ConnectionStateMachine {
             return
         }
         guard stream.receive.state != .discarding else { return }
+        takeBackSlots(stream)
         stream.queue.removeAll()
         sendReset(stream, Halt(code: code, reason: reason))
         stream.send.state = .ended
@@ -202,11 +229,12 @@ extension ConnectionStateMachine {
         forgetIfOver(stream)
     }
 
-    /// The application wants the offered body.
-    package mutating func accept(_ id: UInt64) {
+    /// The application wants the offered body; from the arena too, if it is offered so and `sharesMemory`.
+    package mutating func accept(_ id: UInt64, sharesMemory: Bool = true) {
         guard let stream = streams[id], stream.receive.state == .offered else { return }
         guard !stream.receive.isAcceptWanted else { return }
         stream.receive.isAcceptWanted = true
+        stream.receive.mayShareMemory = sharesMemory
         waitingAccepts.append(stream)
         serveWaitingAccepts()
     }
@@ -231,7 +259,10 @@ extension ConnectionStateMachine {
             if budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: isFlush) { isCreditDue = true }
         }
         serveWaitingAccepts()
-        if isCreditDue { out.appendCredit(stream) }
+        if isCreditDue || isSlotCreditDue(stream) {
+            stream.receive.credited = stream.receive.consumed
+            out.appendCredit(stream)
+        }
         checkControlBound()
     }
 

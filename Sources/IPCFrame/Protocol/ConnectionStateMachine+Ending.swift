@@ -85,6 +85,7 @@ extension ConnectionStateMachine {
     mutating func forget(_ stream: Stream) {
         guard streams.removeValue(forKey: stream.id) != nil else { return }
         stream.isForgotten = true
+        takeBackSlots(stream)
         out.unschedule(stream)
         if stream.receive.isAcceptWanted { waitingAccepts.removeAll { $0 === stream } }
         if stream.isLocal { openLocally -= 1 } else { openByPeer -= 1 }
@@ -133,7 +134,8 @@ extension ConnectionStateMachine {
             guard !stream.isForgotten, stream.receive.state == .offered else { continue }
             budget.open(&stream.receive, maxChunk: limits.maxChunk)
             stream.receive.state = .receiving
-            let accept = Accept(limit: stream.receive.limit)
+            stream.receive.delivery = deliveryToAccept(stream)
+            let accept = Accept(limit: stream.receive.limit, delivery: stream.receive.delivery)
             queueControl(.accept, stream: stream.id, payload: Self.encoded { accept.encode(into: &$0) })
         }
     }

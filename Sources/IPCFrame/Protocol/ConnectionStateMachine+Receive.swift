@@ -14,8 +14,8 @@ extension ConnectionStateMachine {
                 limit: UInt64(payloadLimit),
                 detail: "a payload of \(header.length) bytes is declared\(header.textHint)"
             )
-        } else if header.descriptors != 0 {
-            fault = ProtocolViolation(.badDescriptors, detail: "\(header.descriptors) descriptors where none belong")
+        } else {
+            fault = descriptorFault(header)
         }
         guard let fault else { return true }
         close(.violation(fault.of(header)))
@@ -83,6 +83,8 @@ extension ConnectionStateMachine {
             drainReceived = true
             act(.drain)
             checkIdle()
+        case (.open, .arena):
+            try receiveArena(payload)
         case (.awaitingReady, .bye), (.preparing, .bye), (.open, .bye):
             var reader = PayloadReader(payload)
             _ = try Trailer(&reader, in: .bye)
@@ -130,6 +132,7 @@ extension ConnectionStateMachine {
         limits = inForce.limits
         codecs = inForce.codecs
         digests = inForce.digests
+        features = inForce.features
         peer = hello
         peerCapabilities = hello.capabilities
         phase = .awaitingReady
@@ -163,6 +166,7 @@ extension ConnectionStateMachine {
         limits = theirs.limits
         codecs = theirs.codecs
         digests = theirs.digests
+        features = theirs.features
         peerCapabilities = theirs
         phase = .preparing
         act(.prepare(welcome))
@@ -187,7 +191,11 @@ extension ConnectionStateMachine {
         guard isPeers ? id <= highestPeerID : id <= highestSentID else {
             throw ProtocolViolation(.badStream, detail: "no call with this id was opened")
         }
-        guard let stream = streams[id] else { return }
+        guard let stream = streams[id] else {
+            // Of a forgotten stream only this still matters: slots may be free.
+            if type == .credit, let credit = try? Credit(parsing: payload) { arena.free(id, upTo: credit.consumed) }
+            return
+        }
         try receive(type, header, payload, on: stream)
     }
 
@@ -230,6 +238,8 @@ extension ConnectionStateMachine {
         guard digests & (1 << UInt32(offer.digest.rawValue)) != 0 else {
             throw .malformed("digest \(offer.digest) is not in force")
         }
-        guard offer.delivery == .inline else { throw .malformed("delivery \(offer.delivery) is not in force") }
+        guard offer.delivery == .inline || offer.delivery == .arena && canShareMemory else {
+            throw .malformed("delivery \(offer.delivery) is not in force")
+        }
     }
 }

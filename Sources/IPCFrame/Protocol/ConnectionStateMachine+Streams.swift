@@ -32,6 +32,10 @@ extension ConnectionStateMachine {
         case .idle, .sending, .untaken: throw unexpected("\(stream.send.state)")
         case .offered:
             stream.send.state = .sending
+            guard accept.delivery == .inline || accept.delivery == stream.send.offer?.delivery else {
+                throw .malformed("delivery \(accept.delivery) was not offered")
+            }
+            stream.send.delivery = accept.delivery
             stream.send.limit = accept.limit
             stream.send.isBlocked = false
             act(.sendable(stream.id))
@@ -42,7 +46,9 @@ extension ConnectionStateMachine {
     private mutating func receiveCredit(_ credit: Credit, _ stream: Stream) throws(ProtocolViolation) {
         switch stream.send.state {
         case .idle, .offered: throw unexpected("\(stream.send.state)")
-        case .ended: return
+        case .ended:
+            arena.free(stream.id, upTo: credit.consumed)
+            return
         case .sending, .untaken: break
         }
         guard credit.consumed <= stream.send.sent else {
@@ -51,6 +57,7 @@ extension ConnectionStateMachine {
         stream.send.limit = max(stream.send.limit, credit.limit)
         if credit.consumed > stream.send.consumed {
             stream.send.consumed = credit.consumed
+            arena.free(stream.id, upTo: credit.consumed)
             act(.consumed(stream.id, credit.consumed))
         }
         if stream.send.state == .untaken, stream.send.consumed == stream.send.sent {
@@ -63,10 +70,12 @@ extension ConnectionStateMachine {
     }
 
     private mutating func receiveStop(_ stop: Halt, _ stream: Stream) throws(ProtocolViolation) {
+        arena.free(stream.id)
         switch stream.send.state {
         case .idle: throw unexpected("idle")
         case .ended: return
         case .offered, .sending:
+            takeBackSlots(stream)
             stream.queue.removeData()
             sendReset(stream, Halt(code: .stopped))
         case .untaken: break
@@ -87,6 +96,8 @@ extension ConnectionStateMachine {
             guard stream.send.state != .idle else { throw unexpected("idle") }
             act(.refused(stream.id, refuse))
         }
+        arena.free(stream.id)
+        creditLast(stream)
         forget(stream)
     }
 
@@ -123,7 +134,13 @@ extension ConnectionStateMachine {
         case .receiving: break
         }
         let codec = stream.receive.offer?.codec ?? .none
-        let chunk = try Chunk(flags: header.flags, payload: payload, codec: codec, maxChunk: limits.maxChunk)
+        let chunk = try Chunk(
+            flags: header.flags,
+            payload: payload,
+            codec: codec,
+            delivery: stream.receive.delivery,
+            maxChunk: limits.maxChunk
+        )
         let (reach, overflow) = stream.receive.received.addingReportingOverflow(UInt64(chunk.rawCount))
         guard !overflow, reach <= stream.receive.limit else {
             throw ProtocolViolation(
@@ -176,9 +193,11 @@ extension ConnectionStateMachine {
         let isUnfinished = stream.send.state == .offered || stream.send.state == .sending
         // END may have been queued and not have gone out: the answerer would wait for it.
         if isUnfinished || !stream.queue.isEmpty {
+            takeBackSlots(stream)
             stream.queue.removeAll()
             sendReset(stream, Halt(code: .stopped))
         }
+        arena.free(stream.id)
         stream.send.state = .ended
     }
 
@@ -189,15 +208,18 @@ extension ConnectionStateMachine {
             case .awaitingResponse, .offered, .receiving: act(.reset(stream.id, reset))
             case .discarding: break
             }
+            creditLast(stream)
             endRequestHalf(stream)
             forget(stream)
             return
         }
         let isAnswerToStop = stream.receive.state == .discarding && reset.code == .stopped
+        creditLast(stream)
         releaseBudget(stream)
         stream.receive.state = .ended
         if !isAnswerToStop {
             stream.isCancelled = true
+            arena.free(stream.id)
             act(.cancel(stream.id, reset))
             // The opener is gone from this call: nobody will take what END has told.
             if stream.send.state == .untaken { stream.send.state = .ended }
@@ -212,6 +234,7 @@ extension ConnectionStateMachine {
         case .awaitingResponse, .offered, .receiving: act(.failed(stream.id, error))
         case .discarding: break
         }
+        creditLast(stream)
         endRequestHalf(stream)
         forget(stream)
     }

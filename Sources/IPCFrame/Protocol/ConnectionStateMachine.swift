@@ -43,6 +43,7 @@ package struct ConnectionStateMachine: ~Copyable {
     package internal(set) var limits: ConnectionLimits
     var codecs: UInt32
     var digests: UInt32
+    var features: UInt64
 
     /// What the child said of itself; parent only.
     var peer: Hello?
@@ -59,6 +60,12 @@ package struct ConnectionStateMachine: ~Copyable {
     var budget: ReceiveBudget
     /// Bodies that the application wants and the budget has no room for yet.
     var waitingAccepts: [Stream] = []
+
+    /// The slots that this side sends from.
+    var arena = ArenaSlots()
+    var isArenaAnnounced = false
+    /// The region can be used on this side.
+    var isArenaMapped = false
 
     var out = OutQueue()
     var unsentRequests = 0
@@ -92,6 +99,7 @@ package struct ConnectionStateMachine: ~Copyable {
         limits = configuration.capabilities.limits
         codecs = configuration.capabilities.codecs
         digests = configuration.capabilities.digests
+        features = configuration.capabilities.features
         nextID = role == .parent ? 1 : 2
         budget = ReceiveBudget(total: configuration.receiveBudget, maxWindow: configuration.maxWindow)
     }

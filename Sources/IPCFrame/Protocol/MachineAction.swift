@@ -34,6 +34,8 @@ package enum MachineAction: Sendable {
     case log(UInt64, LogLine)
     /// Both halves are over; nothing more will be said of this stream.
     case forgotten(UInt64)
+    /// Child: the parent shares memory, whose descriptor has come; call `adoptArena()` once it is mapped.
+    case arena
     /// Answers every PING up to this value.
     case pong(UInt64)
     /// The peer drains: open no more calls.

@@ -52,6 +52,10 @@ struct SendHalf {
     var consumed: UInt64 = 0
     /// The application asked for room and there was none.
     var isBlocked = false
+    /// As the receiver has accepted it.
+    var delivery = BodyDelivery.inline
+    /// Slots of the arena that the application asked for with room.
+    var slotsWanted = 0
 
     mutating func start(_ offer: Offer, initialCredit: UInt32) {
         self.offer = offer
@@ -96,6 +100,12 @@ struct ReceiveHalf {
     var flushedOffset: UInt64?
     /// A CREDIT waits in the queue; it will carry the newest values.
     var isCreditQueued = false
+    /// As this side has accepted it.
+    var delivery = BodyDelivery.inline
+    /// The application takes the body from the arena, if it is offered so.
+    var mayShareMemory = false
+    /// What was consumed when the last CREDIT was queued.
+    var credited: UInt64 = 0
 
     mutating func start(_ offer: Offer, initialCredit: UInt32) {
         self.offer = offer

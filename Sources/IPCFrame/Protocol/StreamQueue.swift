@@ -7,8 +7,20 @@ package struct OutboundFrame: Sendable {
     /// The payload, shared with whoever made it.
     package let payload: ArraySlice<UInt8>
 
-    init(_ type: FrameType, flags: FrameFlags = [], stream: UInt64 = 0, payload: ArraySlice<UInt8>) {
-        header = FrameHeader(type, flags: flags, stream: stream, length: UInt32(payload.count))
+    init(
+        _ type: FrameType,
+        flags: FrameFlags = [],
+        descriptors: UInt8 = 0,
+        stream: UInt64 = 0,
+        payload: ArraySlice<UInt8>
+    ) {
+        header = FrameHeader(
+            type,
+            flags: flags,
+            descriptors: descriptors,
+            stream: stream,
+            length: UInt32(payload.count)
+        )
         self.payload = payload
     }
 
@@ -81,6 +93,16 @@ struct StreamQueue {
         default: break
         }
         return frame
+    }
+
+    /// Slots of the arena that waiting DATA names: the receiver has not heard of them.
+    var arenaSlots: SlotSet {
+        var slots = SlotSet()
+        for frame in frames where frame.header.type == .data && frame.header.flags.contains(.arena) {
+            // The slot is the first field, and there are few of them.
+            if let slot = frame.payload.first { slots.insert(Int(slot)) }
+        }
+        return slots
     }
 
     /// Drops waiting DATA: the body will not be completed.

@@ -38,6 +38,10 @@ struct FrameReader {
     private var isDrained = false
     /// Nobody will tell of more: each read is tried until it finds nothing.
     var readsUntilEmpty = false
+    /// Bytes that were read, and where among them the frame after the newest begins.
+    private var bytesRead: UInt64 = 0
+    private var nextStart: UInt64 = 0
+    var descriptors = ReceivedDescriptors()
 
     /// The next frame.
     ///
@@ -51,6 +55,9 @@ struct FrameReader {
                 do throws(ProtocolViolation) {
                     if let parsed = try parseHeader() {
                         guard admit(parsed) else { return .rejected }
+                        let start = nextStart
+                        nextStart += UInt64(FrameHeader.byteCount) + UInt64(parsed.length)
+                        try descriptors.claim(for: parsed, from: start, to: nextStart)
                         begin(parsed)
                     }
                 } catch {
@@ -128,9 +135,14 @@ struct FrameReader {
                 )
             }
         }
+        bytesRead += UInt64(max(0, count))
         if received.count > 0 || received.truncated != 0 {
-            Self.closeAll(received)
-            return .violation(ProtocolViolation(.badDescriptors, detail: "descriptors that no header announced"))
+            descriptors.arrive(received, before: bytesRead)
+            do throws(ProtocolViolation) {
+                try descriptors.check(before: nextStart)
+            } catch {
+                return .violation(error)
+            }
         }
         guard count >= 0 else {
             return count == Int64(-EAGAIN) ? .wouldBlock : .failed(SystemError(call: "recvmsg", errno: CInt(-count)))
@@ -141,11 +153,5 @@ struct FrameReader {
         payloadCount += intoPayload
         batchEnd += Int(count) - intoPayload
         return nil
-    }
-
-    private static func closeAll(_ received: clinux_received) {
-        let fds = received.fds
-        let all = [fds.0, fds.1, fds.2, fds.3, fds.4, fds.5, fds.6, fds.7]
-        for descriptor in all.prefix(Int(received.count)) { _ = close(descriptor) }
     }
 }

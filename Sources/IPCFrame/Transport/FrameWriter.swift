@@ -22,9 +22,13 @@ struct FrameWriter {
     private var headers: [UInt8] = []
     private var written = 0
     private var total = 0
+    /// A frame that comes with a descriptor, which must begin a write.
+    private var held: OutboundFrame?
+    /// The descriptor of the next frame that has one.
+    var passing: PassedDescriptor?
 
     /// Whether anything waits for the socket.
-    var isEmpty: Bool { frames.isEmpty }
+    var isEmpty: Bool { frames.isEmpty && held == nil }
 
     /// Takes frames and writes them until there are none or the socket is full.
     mutating func write(to descriptor: CInt, next: () -> OutboundFrame?) -> Outcome {
@@ -37,6 +41,7 @@ struct FrameWriter {
                 clear()
                 return .failed(SystemError(call: "sendmsg", errno: CInt(-count)))
             }
+            if written == 0, frames[0].header.descriptors > 0 { passing = nil }
             written += Int(count)
             if written == total { clear() }
         }
@@ -50,7 +55,11 @@ struct FrameWriter {
     }
 
     private mutating func take(_ next: () -> OutboundFrame?) {
-        while total < Self.batchBytes, frames.count < Self.batchFrames, let frame = next() {
+        while total < Self.batchBytes, frames.count < Self.batchFrames, let frame = held.take() ?? next() {
+            if frame.header.descriptors > 0, !frames.isEmpty {
+                held = frame
+                return
+            }
             frame.header.encode(into: &headers)
             frames.append(frame)
             total += frame.byteCount
@@ -72,7 +81,18 @@ struct FrameWriter {
                 // An ArraySlice's storage does not move while `frames` holds it.
                 unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, &parts, &skip) }
             }
+            return unsafe send(parts, to: descriptor)
+        }
+    }
+
+    /// With a copy of the descriptor that belongs to the first byte, if one does.
+    private func send(_ parts: [clinux_part], to descriptor: CInt) -> Int64 {
+        // The parts are the caller's, for the length of the call.
+        guard written == 0, frames[0].header.descriptors > 0, let passing else {
             return unsafe clinux_send(descriptor, parts, CInt(parts.count))
+        }
+        return passing.withRawValue { passed in
+            unsafe clinux_send_descriptor(descriptor, parts, CInt(parts.count), passed)
         }
     }
 

@@ -57,9 +57,13 @@ package struct Capabilities: Equatable, Sendable {
     package var codecs: UInt32 = 0x3
     /// Bit n: digest n.
     package var digests: UInt32 = 0x3
+    /// Bit 0: ``arena``.
     package var features: UInt64 = 0
     package var name = ""
     package var pid: UInt32 = 0
+
+    /// The feature of delivery by arena.
+    package static let arena: UInt64 = 1
 
     package init() {}
 

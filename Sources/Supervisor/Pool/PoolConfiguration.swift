@@ -40,6 +40,8 @@ public struct PoolCallOptions: Sendable {
     public var retry = RetryPolicy()
     /// How the request body's chunks are coded.
     public var codec = BodyCodec.zlib
+    /// How the bodies of the request and of the answer travel.
+    public var delivery = CallOptions.Delivery.auto
     /// What proves that the request body is whole.
     public var digest = BodyDigest.crc32
 

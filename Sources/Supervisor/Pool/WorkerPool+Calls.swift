@@ -224,6 +224,7 @@ extension WorkerPool {
     private func options(for request: CallRequest, _ record: CallRecord) -> CallOptions {
         var options = CallOptions()
         options.codec = request.options.codec
+        options.delivery = request.options.delivery
         options.digest = request.options.digest
         options.timeout = request.options.timeout.map { max(.zero, $0 - (ContinuousMoment.now - record.beganAt)) }
         return options

@@ -173,7 +173,7 @@ final class GoodParent {
             case .shutdownWrite: isDrained = true
             case .close(let end): throw Failed("\(end)")
             case .taken(let id): running[id]?.isTaken = true
-            case .progress, .log, .sendable, .cancel, .drain, .prepare: break
+            case .progress, .log, .sendable, .cancel, .drain, .prepare, .arena: break
             }
         }
     }

@@ -10,6 +10,9 @@ final class Session {
     private let deadline: ContinuousMoment
     private(set) var limits = ConnectionLimits()
     private var isOpen = false
+    /// Whether WELCOME puts delivery by arena in force, if HELLO offers it.
+    var wantsArena = false
+    private(set) var hasArena = false
     private var lastPing: UInt64 = 0
     /// Bytes of the one response body that a case counts.
     var received: UInt64 = 0
@@ -57,6 +60,12 @@ final class Session {
         _ encode: (inout [UInt8]) -> Void = { _ in }
     ) throws {
         try socket.write(Self.frame(type, flags: flags, stream: stream, encode))
+    }
+
+    /// A frame with a descriptor, which goes with its first byte.
+    func send(_ frame: [UInt8], withDescriptor descriptor: CInt) throws {
+        try socket.write(frame[0], withDescriptor: descriptor)
+        try socket.write(Array(frame.dropFirst()))
     }
 
     /// Opens a call to `echo`; for a body sent at once, `body` follows with its END.
@@ -182,6 +191,8 @@ final class Session {
         inForce.limits = limits
         inForce.codecs &= hello.capabilities.codecs
         inForce.digests &= hello.capabilities.digests
+        if wantsArena { inForce.features = hello.capabilities.features & Capabilities.arena }
+        hasArena = inForce.features != 0
         inForce.name = "conformance"
         inForce.pid = UInt32(getpid())
         return Welcome(version: 1, capabilities: inForce)

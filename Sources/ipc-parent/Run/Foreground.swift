@@ -84,6 +84,7 @@ struct Foreground {
             request.input = mustSpool ? try SpooledInput(input, in: SpoolDirectory.path) : input
         }
         request.codec = options.compression == Compression.none ? .none : .zlib
+        request.insistsOnCodec = options.compression != nil
         request.transport =
             switch options.transport {
             case .auto: .auto

@@ -22,13 +22,18 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How bodies are compressed (default: zlib; for --transport auto: as it fits).",
+            "How bodies are compressed (default: zlib over the socket, none through shared memory).",
             valueName: "zlib|none"
         )
     )
     var compression: Compression?
 
-    @Option(help: ArgumentHelp("How bodies travel.", valueName: "auto|socket|memory"))
+    @Option(
+        help: ArgumentHelp(
+            "How bodies travel: auto takes shared memory for large ones that are not to be compressed.",
+            valueName: "auto|socket|memory"
+        )
+    )
     var transport = Transport.auto
 
     @Option(
