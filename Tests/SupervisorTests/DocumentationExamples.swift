@@ -207,7 +207,7 @@ enum TunePage {
                 }
             }
         }
-        #expect(blocks == 12)
+        #expect(blocks == 13)
     }
 
     /// A property or a case that is added later has to be told of on its page.
