@@ -13,7 +13,8 @@ final class InboundQueue: Sendable {
         case end(End)
     }
 
-    private typealias Waiter = CheckedContinuation<Result<Item, CallError>, Never>
+    /// Only wakes: what there is is taken under the lock, also when the reader was woken while it fell asleep.
+    private typealias Waiter = CheckedContinuation<Void, Never>
 
     /// Stored chunks up to here are joined with small ones before them.
     private static let smallChunk = 4 << 10
@@ -51,7 +52,10 @@ final class InboundQueue: Sendable {
         }
 
         mutating func append(_ item: Item) {
-            if case .chunk(let chunk) = item, !chunk.isCompressed, chunk.place == nil, chunk.rawCount <= smallChunk {
+            // The first is most often fetched before the next one comes: it stays as it is.
+            if case .chunk(let chunk) = item, !isEmpty, !chunk.isCompressed, chunk.place == nil,
+                chunk.rawCount <= smallChunk
+            {
                 join(chunk)
                 return
             }
@@ -112,16 +116,18 @@ final class InboundQueue: Sendable {
     ///
     /// For one reader at a time.
     func take() async throws(CallError) -> Item {
-        try await withCheckedContinuation { (continuation: Waiter) in
-            let result = state.withLock { state -> Result<Item, CallError>? in
-                if let item = state.popFirst() { return .success(item) }
-                if let failure = state.failure { return .failure(failure) }
-                precondition(state.waiter == nil, "a body has one reader")
-                state.waiter = continuation
-                return nil
+        while true {
+            if let item = try takeNow() { return item }
+            await withCheckedContinuation { (continuation: Waiter) in
+                let mustWake = state.withLock { state in
+                    guard state.isEmpty, state.failure == nil else { return true }
+                    precondition(state.waiter == nil, "a body has one reader")
+                    state.waiter = continuation
+                    return false
+                }
+                if mustWake { continuation.resume() }
             }
-            if let result { continuation.resume(returning: result) }
-        }.get()
+        }
     }
 
     /// False when the chunks that wait take far more memory than they carry: the body should be given up.
@@ -129,11 +135,10 @@ final class InboundQueue: Sendable {
     func put(_ item: Item) -> Bool {
         let (waiter, isBearable) = state.withLock { state -> (Waiter?, Bool) in
             guard state.failure == nil else { return (nil, true) }
-            if let waiter = state.waiter.take() { return (waiter, true) }
             state.append(item)
-            return (nil, state.waste <= Self.wasteLimit)
+            return (state.waiter.take(), state.waste <= Self.wasteLimit)
         }
-        waiter?.resume(returning: .success(item))
+        waiter?.resume()
         return isBearable
     }
 
@@ -155,15 +160,14 @@ final class InboundQueue: Sendable {
     /// `dropping`: what has come is not handed out any more. Without it a body that is here as a whole can
     ///   still be read to its end.
     func fail(_ error: CallError, dropping: Bool) {
-        let (waiter, failure) = state.withLock { state in
-            let failure = state.failure ?? error
-            state.failure = failure
+        let waiter = state.withLock { state in
+            if state.failure == nil { state.failure = error }
             if dropping {
                 state.removeAll()
                 state.hasLostArena = true
             }
-            return (state.waiter.take(), failure)
+            return state.waiter.take()
         }
-        waiter?.resume(returning: .failure(failure))
+        waiter?.resume()
     }
 }
