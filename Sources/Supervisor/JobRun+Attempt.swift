@@ -58,13 +58,7 @@ extension JobRun {
     private func shakeHands(_ connection: Connection, _ number: Int) async {
         do throws(ConnectionEnd) {
             let peer = try await connection.handshake()
-            let isMemoryWanted =
-                switch request.transport {
-                case .auto: request.codec == .none || !request.insistsOnCodec
-                case .socket: false
-                case .memory: true
-                }
-            attempt.sharesMemory = isMemoryWanted && peer.canShareMemory
+            attempt.sharesMemory = request.wantsSharedMemory && peer.canShareMemory
             outcome.traffic.codec = codec == .zlib && peer.canCompress ? "zlib" : "none"
             guard request.transport != .memory || peer.canShareMemory else {
                 let failure = JobFailure(

@@ -25,7 +25,7 @@ public struct JobRequest: Sendable {
     public var output: any JobOutput
     /// How the input is compressed on its way.
     public var codec = BodyCodec.zlib
-    /// Whether ``codec`` is to be used even where shared memory, in which nothing is compressed, could be.
+    /// Whether ``codec`` was asked for: then the bodies go over the socket, unless memory was asked for too.
     public var insistsOnCodec = false
     /// How the bodies travel.
     public var transport = Transport.auto
@@ -44,6 +44,20 @@ public struct JobRequest: Sendable {
         self.job = job
         self.output = output
     }
+
+    /// Whether the bodies should go through shared memory, where the worker offers it.
+    var wantsSharedMemory: Bool {
+        switch transport {
+        case .socket: false
+        case .memory: true
+        case .auto:
+            // Without an input the result decides; a small input is not worth it.
+            !insistsOnCodec && (input?.byteCount.map { $0 == 0 || $0 >= Self.sharedFrom } ?? true)
+        }
+    }
+
+    /// Raw bytes of an input from which on shared memory is worth it.
+    private static let sharedFrom: UInt64 = 256 << 10
 
     var policy: JobRunMachine.Policy {
         var policy = JobRunMachine.Policy()

@@ -121,9 +121,9 @@ struct CommandLineRunTests {
     }
 
     @Test(
-        "Large bodies go through shared memory unless compression or the socket is asked for",
+        "Large bodies go through shared memory unless a compression or the socket is asked for",
         arguments: [
-            ("", "memory", "none"), ("--transport memory", "memory", "none"), ("--compression none", "memory", "none"),
+            ("", "memory", "none"), ("--transport memory", "memory", "none"), ("--compression none", "socket", "none"),
             ("--compression zlib", "socket", "zlib"), ("--transport socket", "socket", "zlib"),
             ("--transport socket --compression none", "socket", "none"),
         ]

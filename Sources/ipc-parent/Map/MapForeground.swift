@@ -93,6 +93,8 @@ struct MapForeground {
 
         var call = PoolCallOptions()
         call.codec = options.compression == .none ? .none : .zlib
+        // Of many calls none is worth a region of its own.
+        call.delivery = .inline
         call.timeout = options.timeout.duration
         call.timeoutBeginsWithWorker = true
         call.stallTimeout = options.patience.stallTimeout.duration
