@@ -50,9 +50,8 @@ public struct JobRequest: Sendable {
         switch transport {
         case .socket: false
         case .memory: true
-        case .auto:
-            // Without an input the result decides; a small input is not worth it.
-            !insistsOnCodec && (input?.byteCount.map { $0 == 0 || $0 >= Self.sharedFrom } ?? true)
+        // What is not known to be large is not worth a region of 8 MiB.
+        case .auto: !insistsOnCodec && input?.byteCount ?? 0 >= Self.sharedFrom
         }
     }
 
