@@ -14,11 +14,12 @@ def measure(session):
     for copies, repetitions, size in SIZES:
         results = session.compare(
             [reference(session), ours(session, "digest none"), ours(session, "digest crc32", digest="crc32"),
-             shared_memory(session), ours(session, "arena", delivery="arena")],
+             ours(session, "blocking", mode="blocking"), shared_memory(session),
+             ours(session, "arena", delivery="arena")],
             "W2", repeat=copies, rounds=repetitions, data=session.stations)
         for name, other, least in (("digest none", "reference", LEAST),
                                    ("digest crc32", "reference", LEAST_WITH_DIGEST),
-                                   ("arena", "reference-shm", LEAST_ARENA)):
+                                   ("blocking", "reference", LEAST), ("arena", "reference-shm", LEAST_ARENA)):
             mine, theirs = (values(results.get(who), "median_ms") for who in (name, other))
             if mine:
                 session.judge(f"{size} there and back, {name}, throughput of the {other}'s", ratios(theirs, mine),

@@ -11,9 +11,10 @@ MOST_MEMORY = 32
 def measure(session):
     results = session.compare(
         [reference(session), ours(session, "digest none"), ours(session, "digest crc32", digest="crc32"),
-         shared_memory(session), ours(session, "arena", delivery="arena")], "W3")
+         ours(session, "blocking", mode="blocking"), shared_memory(session), ours(session, "arena", delivery="arena")],
+        "W3")
     for name, other, least in (("digest none", "reference", LEAST), ("digest crc32", "reference", LEAST_WITH_DIGEST),
-                               ("arena", "reference-shm", LEAST_ARENA)):
+                               ("blocking", "reference", LEAST), ("arena", "reference-shm", LEAST_ARENA)):
         mine, theirs = (values(results.get(who), "gb_per_s") for who in (name, other))
         if not mine:
             continue
