@@ -313,6 +313,34 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func aHandlerThatLooksAfterTheParentsLastWordDoesNotSpin() async throws {
+        let (parent, child) = try Self.sockets()
+        let ended = Self.startBlockingChild(OwnedDescriptor(adopting: child))
+        var machine = ConnectionStateMachine(role: .parent)
+        var reader = FrameReader()
+        var writer = FrameWriter()
+        func step() {
+            while machine.nextAction() != nil {}
+            _ = writer.write(to: parent) { machine.nextFrame() }
+        }
+        while machine.phase != .open {
+            step()
+            guard case .frame(let header, let payload) = reader.next(from: parent, waits: true, admit: { _ in true })
+            else { break }
+            machine.receive(header, payload: payload)
+        }
+        // A call that looks whether it is cancelled; then BYE, though the call is open, and the end of the file.
+        _ = try machine.openCall(Request(method: "wait", offer: Offer(size: 0)))
+        machine.sendEnd(1, digest: 0, trailer: Trailer())
+        step()
+        var bye: [UInt8] = []
+        FrameHeader(.bye).encode(into: &bye)
+        #expect(unsafe write(parent, bye, bye.count) == bye.count)
+        _ = clinux_shutdown_write(parent)
+        #expect(await ended.value != nil)
+        _ = close(parent)
+    }
+
     @Test func progressAndLogLinesAreHandedOut() async throws {
         try await Self.withBlockingParent(child: .blocking) { parent in
             var told: [String] = []

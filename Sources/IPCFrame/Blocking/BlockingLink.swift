@@ -21,6 +21,8 @@ final class BlockingLink {
     private var writer = FrameWriter()
     private var isShutdownWanted = false
     private var isWritingOver = false
+    /// The end of the file has come: the socket would be ready for reading for ever.
+    private var isReadingOver = false
 
     init(
         _ descriptor: consuming OwnedDescriptor,
@@ -67,7 +69,7 @@ final class BlockingLink {
     /// Takes what has come, and waits for nothing.
     func takeArrived() {
         obey()
-        while end == nil {
+        while end == nil, !isReadingOver {
             let bytes = clinux_readable(descriptor)
             guard reader.holdsBytes || bytes != 0 else { break }
             readFrame(waits: false)
@@ -78,17 +80,23 @@ final class BlockingLink {
     /// One frame, or what could be written; false when `deadline` has passed.
     private func turn(until deadline: ContinuousMoment?) -> Bool {
         let mayOnlyRead = writer.isEmpty || isWritingOver
+        if isReadingOver, mayOnlyRead {
+            // Nothing can change any more.
+            machine.abort(.peerVanished(duringFrame: false))
+            return true
+        }
         if mayOnlyRead, deadline == nil {
             readFrame(waits: true)
             return true
         }
         if !reader.holdsBytes {
-            var entry = pollfd(fd: descriptor, events: Int16(mayOnlyRead ? POLLIN : POLLIN | POLLOUT), revents: 0)
+            let events = (isReadingOver ? 0 : POLLIN) | (mayOnlyRead ? 0 : POLLOUT)
+            var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
             let result = unsafe poll(&entry, 1, Self.milliseconds(until: deadline))
             if result == 0 { return false }
             guard result > 0, entry.revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 else { return true }
         }
-        readFrame(waits: false)
+        if !isReadingOver { readFrame(waits: false) }
         return true
     }
 
@@ -104,7 +112,9 @@ final class BlockingLink {
         switch reader.next(from: descriptor, waits: waits, admit: { machine.admit($0) }) {
         case .frame(let header, let payload): machine.receive(header, payload: payload)
         case .wouldBlock, .rejected: break
-        case .endOfFile(let duringFrame): machine.receiveEndOfFile(duringFrame: duringFrame)
+        case .endOfFile(let duringFrame):
+            isReadingOver = true
+            machine.receiveEndOfFile(duringFrame: duringFrame)
         case .violation(let violation): machine.abort(.violation(violation))
         case .failed(let error): machine.abort(.system(error))
         }
