@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -92,6 +94,13 @@ void clinux_keep_memory(void) {
     // and larger messages raise them further. The block is never touched, so it costs no memory.
     void *volatile block = malloc(4 << 20);
     free(block);
+}
+
+void clinux_use_huge_pages(void *start, size_t count) {
+    const uintptr_t page = 4096;
+    uintptr_t first = ((uintptr_t)start + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)start + count) & ~(page - 1);
+    if (first < end) (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
 }
 
 int clinux_readable(int fd) {

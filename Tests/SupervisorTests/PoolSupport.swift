@@ -73,6 +73,12 @@ final class PoolRecord: Sendable {
         return ends
     }
 
+    /// The same, when the pool has heard of all results that were returned.
+    func callEnds(of pool: WorkerPool) async -> [UInt64: [(end: PoolCallEnd, attempts: Int)]] {
+        _ = await pool.statistics
+        return callEnds
+    }
+
     var pids: [Int32] { events.compactMap { if case .workerSpawned(_, let pid) = $0 { Int32(pid) } else { nil } } }
 
     /// What must be so of every pool that has ended: each call has one outcome, each worker one end, and nobody is left.

@@ -12,7 +12,7 @@ struct WorkerPoolCallTests {
         try await withPool { (pool, record) async throws in
             let reply = try await pool.call("echo", body: .bytes(body))
             #expect(reply.bytes == body)
-            #expect(record.callEnds[1]?.map(\.end) == [.succeeded])
+            #expect(await record.callEnds(of: pool)[1]?.map(\.end) == [.succeeded])
         }
     }
 
@@ -99,7 +99,7 @@ struct WorkerPoolCallTests {
             let slow = await pool.occupy()
             for _ in 0..<50 { #expect(try await pool.call("echo", body: .bytes([1])).bytes == [1]) }
             #expect(await pool.statistics.runningCalls == 1)
-            #expect(record.callEnds[1] == nil)
+            #expect(await record.callEnds(of: pool)[1] == nil)
             slow.cancel()
             #expect(await poolError { try await slow.value } == .cancelled)
         }

@@ -17,7 +17,7 @@ struct WorkerPoolFailureTests {
                 return
             }
             #expect(record.pids.contains(Int32(exit.pid)))
-            #expect(record.callEnds[1] == nil)
+            #expect(await record.callEnds(of: pool)[1] == nil)
             #expect(try await pool.call("echo", body: .bytes([1])).bytes == [1])
             other.cancel()
             #expect(await poolError { try await other.value } == .cancelled)
@@ -46,7 +46,7 @@ struct WorkerPoolFailureTests {
                 #expect(error?.exit?.reason == .exited(code: 9))
             } else {
                 #expect(try await pool.call("flaky", arguments: arguments, options: options).text == "at last")
-                #expect(record.callEnds[1]?.map(\.attempts) == [2])
+                #expect(await record.callEnds(of: pool)[1]?.map(\.attempts) == [2])
                 #expect(await record.ends().first?.reason == .exited(code: 9))
             }
         }
@@ -62,7 +62,7 @@ struct WorkerPoolFailureTests {
                 guard case .failed(let remote)? = error as? CallError else { return false }
                 return remote.reason == "come again" && remote.isRetryable
             }
-            #expect(record.callEnds[1]?.map(\.attempts) == [3])
+            #expect(await record.callEnds(of: pool)[1]?.map(\.attempts) == [3])
             #expect(record.pids.count == 1)
         }
     }
@@ -77,7 +77,7 @@ struct WorkerPoolFailureTests {
                 try await pool.call("exit", arguments: [Argument("code", "9")], body: body, options: options)
             }
             #expect(error?.exit?.reason == .exited(code: 9))
-            #expect(record.callEnds[1]?.map(\.attempts) == [1])
+            #expect(await record.callEnds(of: pool)[1]?.map(\.attempts) == [1])
         }
     }
 
@@ -95,7 +95,7 @@ struct WorkerPoolFailureTests {
                 Issue.record("\(first.map { "\($0)" } ?? "no error")")
                 return
             }
-            #expect(record.callEnds[1]?.map(\.attempts) == [2])
+            #expect(await record.callEnds(of: pool)[1]?.map(\.attempts) == [2])
             #expect(record.events.contains(.callQuarantined(call: 1, identity: "poison")))
             let again = await poolError { [options] in try await pool.call("echo", options: options) }
             #expect(again == .quarantined(nil))
@@ -186,7 +186,7 @@ struct WorkerPoolFailureTests {
             #expect(await poolError { try await waiting.value } == .cancelled)
             running.cancel()
             #expect(await poolError { try await running.value } == .cancelled)
-            #expect(record.callEnds[2]?.map(\.attempts) == [0])
+            #expect(await record.callEnds(of: pool)[2]?.map(\.attempts) == [0])
             _ = try await pool.pid()
             #expect(record.pids.count == 1)
             let early = Task {
@@ -216,7 +216,7 @@ struct WorkerPoolFailureTests {
             for await _ in left { break }
             let pid = try await pool.pid()
             #expect(pid != record.pids.map(String.init).first)
-            #expect(record.callEnds[2]?.map(\.attempts) == [1])
+            #expect(await record.callEnds(of: pool)[2]?.map(\.attempts) == [1])
             opener.finish()
             #expect(try await leaving.value == Array("left".utf8))
         }

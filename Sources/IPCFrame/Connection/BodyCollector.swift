@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 
 /// Puts the pieces of a body together, in memory.
 struct BodyCollector {
     /// Raw bytes for which room is made because the sender announces them; memory that is not written to costs nothing.
-    private static let trustedSize: UInt64 = 64 << 20
+    private static let trustedSize: UInt64 = 1 << 30
+    /// Memory from here on comes fresh from the kernel, most often, and is worth huge pages.
+    private static let largeSize = 4 << 20
 
     private(set) var bytes: [UInt8] = []
     private let size: UInt64?
@@ -34,8 +37,15 @@ struct BodyCollector {
         guard count <= limit else { throw .tooLarge(limit: limit) }
         if let size, count > UInt64(bytes.capacity) {
             // Room for all of it, as far as a stranger's word is good for: more the more has come.
-            bytes.reserveCapacity(Int(min(size, max(Self.trustedSize, 4 * count))))
+            reserve(Int(min(size, max(Self.trustedSize, 4 * count))))
         }
         try body(&bytes)
+    }
+
+    private mutating func reserve(_ capacity: Int) {
+        bytes.reserveCapacity(capacity)
+        guard capacity >= Self.largeSize else { return }
+        // The array's own memory, as much as was just reserved; the advice changes nothing in it.
+        unsafe bytes.withUnsafeMutableBytes { unsafe clinux_use_huge_pages($0.baseAddress, capacity) }
     }
 }

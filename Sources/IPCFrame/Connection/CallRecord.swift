@@ -22,8 +22,7 @@ final class CallRecord {
     var outboundFailure: CallError?
 
     // Opener.
-    var response: ResponseHead?
-    var responseWaiter: CheckedContinuation<Result<ResponseHead, CallError>, Never>?
+    let response = ResponseSlot()
     var events: AsyncStream<CallEvent>.Continuation?
 
     // Answerer.
@@ -47,7 +46,7 @@ final class CallRecord {
         let failure = failure ?? error
         roomWaiter.take()?.resume(returning: .failure(failure))
         flushWaiter.take()?.resume(returning: .failure(failure))
-        responseWaiter.take()?.resume(returning: .failure(failure))
+        response.fill(.failure(failure))
         inbound.fail(failure, dropping: isDroppingInbound)
     }
 
@@ -67,13 +66,5 @@ final class CallRecord {
         events = nil
         for waiter in forgottenWaiters { waiter.resume() }
         forgottenWaiters.removeAll()
-    }
-}
-
-extension Optional {
-    /// Takes the value out.
-    fileprivate mutating func take() -> Wrapped? {
-        defer { self = nil }
-        return self
     }
 }

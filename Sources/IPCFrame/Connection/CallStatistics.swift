@@ -50,9 +50,9 @@ final class StatisticsBox: Sendable {
     private let over = Atomic(false)
 
     /// Whether both sides are done with the call.
-    var isOver: Bool { over.load(ordering: .relaxed) }
+    var isOver: Bool { over.load(ordering: .acquiring) }
 
-    func noteOver() { over.store(true, ordering: .relaxed) }
+    func noteOver() { over.store(true, ordering: .releasing) }
 
     var current: CallStatistics { state.withLock { $0.statistics } }
 

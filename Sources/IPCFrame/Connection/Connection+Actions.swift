@@ -77,11 +77,7 @@ extension Connection {
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {
         guard let record = calls[id] else { return }
-        record.response = head
-        if let waiter = record.responseWaiter {
-            record.responseWaiter = nil
-            waiter.resume(returning: .success(head))
-        }
+        record.response.fill(.success(head))
     }
 
     private func offerWindow(_ id: UInt64) {
@@ -114,7 +110,7 @@ extension Connection {
     private func deliver(_ id: UInt64, _ end: End) {
         guard let record = calls[id] else { return }
         record.inbound.put(.end(end))
-        if record.response != nil {
+        if record.response.isFilled {
             // The answer is whole: what is left of our own body is not wanted.
             record.failOutbound(.stopped(code: .stopped, reason: "the call has been answered"))
         }

@@ -42,6 +42,7 @@ extension Connection {
             connection: self,
             id: id,
             record: CallRecordReference(record),
+            answer: record.response,
             inbound: record.inbound,
             statistics: record.statistics,
             limits: machine.limits,
@@ -98,20 +99,6 @@ extension Connection {
         machine.cancel(id, code: .sourceFailed, reason: error.description)
         record.fail(error)
         obey()
-    }
-
-    func waitForResponse(_ reference: CallRecordReference) async -> Result<ResponseHead, CallError> {
-        let record = reference.value(on: self)
-        return await withCheckedContinuation { continuation in
-            if let response = record.response {
-                continuation.resume(returning: .success(response))
-            } else if let failure = record.failure {
-                continuation.resume(returning: .failure(failure))
-            } else {
-                precondition(record.responseWaiter == nil, "a call's response is awaited once")
-                record.responseWaiter = continuation
-            }
-        }
     }
 
     func cancelCall(_ id: UInt64) {

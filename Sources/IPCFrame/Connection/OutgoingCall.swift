@@ -23,6 +23,7 @@ public final class OutgoingCall: Sendable {
     private let connection: Connection
     private let id: UInt64
     private let record: CallRecordReference
+    private let answer: ResponseSlot
     private let inbound: InboundQueue
     private let statisticsBox: StatisticsBox
     private let limits: ConnectionLimits
@@ -36,6 +37,7 @@ public final class OutgoingCall: Sendable {
         connection: Connection,
         id: UInt64,
         record: CallRecordReference,
+        answer: ResponseSlot,
         inbound: InboundQueue,
         statistics: StatisticsBox,
         limits: ConnectionLimits,
@@ -44,6 +46,7 @@ public final class OutgoingCall: Sendable {
         self.connection = connection
         self.id = id
         self.record = record
+        self.answer = answer
         self.inbound = inbound
         self.statisticsBox = statistics
         self.limits = limits
@@ -69,7 +72,7 @@ public final class OutgoingCall: Sendable {
     /// Cancelling the waiting task cancels the call.
     public func response() async throws(CallError) -> Response {
         let result = await withTaskCancellationHandler {
-            await connection.waitForResponse(record)
+            await answer.take()
         } onCancel: {
             cancel()
         }
@@ -99,13 +102,17 @@ public final class OutgoingCall: Sendable {
         await connection.refuseCall(id, Refuse(code: code, limit: limit, reason: reason))
     }
 
+    /// Whether the other side is done with the call too.
+    package var isOver: Bool { statisticsBox.isOver }
+
     /// Waits until the other side is done with the call too, also after ``cancel()``.
     public func finished() async {
+        guard !isOver else { return }
         await connection.waitUntilForgotten(record)
     }
 
     deinit {
-        guard !statisticsBox.isOver else { return }
+        guard !isOver else { return }
         let connection = connection
         let id = id
         connection.reactor.perform { connection.assumeIsolated { $0.abandonCall(id) } }

@@ -33,7 +33,7 @@ public enum PoolEvent: Sendable, Equatable {
     case callQuarantined(call: UInt64, identity: String?)
     /// A call was told to end, did not, and costs its worker.
     case callOverdue(call: UInt64, worker: UInt64)
-    /// A call has ended: so many attempts, in so much time.
+    /// A call has ended: so many attempts, in so much time. Of a call that succeeded it may come just after its result.
     case callEnded(call: UInt64, PoolCallEnd, attempts: Int, waited: Duration, ran: Duration)
     /// A call was turned away because the queue, or its lane, was full.
     case queueFull(call: UInt64)

@@ -10,28 +10,28 @@ public final class PooledCall: Sendable {
     public let worker: UInt64
     /// 1 for the first attempt.
     public let attempt: Int
-    private let call: OutgoingCall
+    let outgoing: OutgoingCall
     private let body = Mutex<InboundBody?>(nil)
 
-    init(number: UInt64, worker: UInt64, attempt: Int, call: OutgoingCall) {
+    init(number: UInt64, worker: UInt64, attempt: Int, outgoing: OutgoingCall) {
         self.number = number
         self.worker = worker
         self.attempt = attempt
-        self.call = call
+        self.outgoing = outgoing
     }
 
     /// Progress and log lines, as they come; ends with the call.
-    public var events: AsyncStream<CallEvent> { call.events }
+    public var events: AsyncStream<CallEvent> { outgoing.events }
 
     /// What the call has moved so far.
-    public var statistics: CallStatistics { call.statistics }
+    public var statistics: CallStatistics { outgoing.statistics }
 
     /// Whether the worker has said that the call's effects may be lasting: it should be left to end.
-    public var isFinal: Bool { call.isFinal }
+    public var isFinal: Bool { outgoing.isFinal }
 
     /// Waits for the answer to begin.
     public func response() async throws(CallError) -> Response {
-        let response = try await call.response()
+        let response = try await outgoing.response()
         body.withLock { $0 = response.body }
         return response
     }

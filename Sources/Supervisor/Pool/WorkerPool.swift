@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import IPCFrame
+internal import Synchronization
 
 /// Workers that do calls, as many as are needed and allowed.
 ///
@@ -23,7 +24,7 @@ public actor WorkerPool {
     var machine: PoolMachine
     var workers: [PoolMachine.WorkerID: Worker] = [:]
     var calls: [PoolMachine.CallID: CallRecord] = [:]
-    var lastCall: PoolMachine.CallID = 0
+    nonisolated let lastCall = Atomic<PoolMachine.CallID>(0)
     var stallWatch: (id: Reactor.TimerID, interval: Duration)?
     private var isStarted = false
     private var clock = DeadlineClock()
@@ -100,7 +101,12 @@ public actor WorkerPool {
 
     /// Gives an event to the machine and does what it answers.
     func handle(_ event: PoolMachine.Event) {
-        for action in machine.handle(event, now: clock.observe(.now)) { obey(action) }
+        var verdicts: [(PoolMachine.CallID, PoolMachine.Verdict)] = []
+        for action in machine.handle(event, now: clock.observe(.now)) {
+            if case .finish(let id, let verdict) = action { verdicts.append((id, verdict)) } else { obey(action) }
+        }
+        // Last: who is told of his call finds it among the events.
+        for (id, verdict) in verdicts { finish(id, verdict) }
         reschedule()
     }
 
@@ -108,9 +114,9 @@ public actor WorkerPool {
         switch action {
         case .spawn(let id): beginWorker(id)
         case .dispatch(let id, let worker, let attempt): dispatch(id, to: worker, attempt: attempt)
-        case .cancelCall(let id, _): calls[id]?.outgoing?.cancel()
+        case .cancelCall(let id, _): calls[id]?.attempt?.outgoing.cancel()
         case .stopWorker(let id, _), .terminateWorker(let id, _), .killWorker(let id, _): endWorker(id, action)
-        case .finish(let id, let verdict): finish(id, verdict)
+        case .finish: preconditionFailure("verdicts are told last")
         case .tell(let event): tell(event)
         case .finished: finish()
         }

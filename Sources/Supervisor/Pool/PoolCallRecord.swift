@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import IPCFrame
+internal import Synchronization
+
+extension WorkerPool {
+    /// What is wanted of a call.
+    struct CallRequest: Sendable {
+        let method: String
+        let arguments: [Argument]
+        let body: OutboundBody
+        let options: PoolCallOptions
+
+        var traits: PoolMachine.CallTraits {
+            var traits = PoolMachine.CallTraits()
+            traits.lane = options.lane
+            traits.identity = options.identity
+            traits.timeout = options.timeout
+            traits.timeoutBeginsWithWorker = options.timeoutBeginsWithWorker
+            traits.stallTimeout = options.stallTimeout
+            traits.retry = options.retry
+            return traits
+        }
+    }
+
+    /// What the pool tells who made a call.
+    enum Turn: Sendable {
+        /// An attempt has begun.
+        case run(PooledCall)
+        /// The call is over; with what a stalled worker was about, and with why an attempt could not even begin.
+        case finished(PoolMachine.Verdict, StallEvidence?, notOpened: CallError?)
+    }
+
+    /// What the pool tells who made a call, until he looks.
+    final class TurnSlot: Sendable {
+        /// Only wakes: the turn is taken under the lock.
+        private typealias Waiter = CheckedContinuation<Void, Never>
+
+        private struct State {
+            var turn: Turn?
+            var isClosed = false
+            var waiter: Waiter?
+        }
+
+        private let state = Mutex(State())
+
+        func put(_ turn: Turn) {
+            let waiter = state.withLock { state in
+                if !state.isClosed { state.turn = turn }
+                return state.waiter.take()
+            }
+            waiter?.resume()
+        }
+
+        /// Takes no more turns; gives the one that has come, if one has.
+        func close() -> Turn? {
+            state.withLock { state in
+                state.isClosed = true
+                return state.turn.take()
+            }
+        }
+
+        /// The next turn, once.
+        func take() async -> Turn {
+            while true {
+                if let turn = state.withLock({ $0.turn.take() }) { return turn }
+                await withCheckedContinuation { (continuation: Waiter) in
+                    let mustWake = state.withLock { state in
+                        guard state.turn == nil else { return true }
+                        state.waiter = continuation
+                        return false
+                    }
+                    if mustWake { continuation.resume() }
+                }
+            }
+        }
+    }
+
+    /// What the pool keeps of a call, until it is over and so is its last attempt.
+    ///
+    /// Touched on the pool's reactor only.
+    final class CallRecord {
+        let request: CallRequest
+        let turns: TurnSlot
+        /// When the time of its timeout began.
+        private var beganAt = ContinuousMoment.now
+        /// The attempt that runs.
+        private(set) var attempt: PooledCall?
+        /// Why the last attempt could not begin.
+        private var notOpened: CallError?
+        private var lastStatistics: CallStatistics?
+
+        /// Who does it now, or did it last.
+        private(set) var process: WorkerProcess?
+        /// It has its verdict.
+        private(set) var isFinished = false
+
+        init(_ request: CallRequest, _ turns: TurnSlot) {
+            self.request = request
+            self.turns = turns
+        }
+
+        func begin(_ attempt: PooledCall, with process: WorkerProcess) {
+            self.attempt = attempt
+            self.process = process
+            notOpened = nil
+            turns.put(.run(attempt))
+        }
+
+        func failToBegin(_ error: CallError) { notOpened = error }
+
+        func endAttempt() { attempt = nil }
+
+        func finish(_ verdict: PoolMachine.Verdict) {
+            isFinished = true
+            var evidence = verdict == .stalled ? process?.assumeIsolated { $0.currentActivity } : nil
+            evidence?.lastProgress = attempt?.outgoing.lastProgress
+            turns.put(.finished(verdict, evidence, notOpened: notOpened))
+        }
+
+        /// For an attempt that begins now.
+        func options(isFirst: Bool) -> CallOptions {
+            if isFirst, request.options.timeoutBeginsWithWorker { beganAt = .now }
+            var options = CallOptions()
+            options.codec = request.options.codec
+            options.delivery = request.options.delivery
+            options.digest = request.options.digest
+            options.timeout = request.options.timeout.map { max(.zero, $0 - (ContinuousMoment.now - beganAt)) }
+            return options
+        }
+
+        /// How often it is to be looked at whether it moves; nil for a call that may stand still.
+        var stallInterval: Duration? {
+            guard attempt != nil, let timeout = request.options.stallTimeout else { return nil }
+            return max(.milliseconds(1), min(.seconds(1), timeout / 4))
+        }
+
+        /// Whether it has moved since the last look.
+        func hasMoved() -> Bool {
+            let statistics = attempt?.outgoing.statistics
+            defer { lastStatistics = statistics }
+            return statistics != lastStatistics
+        }
+    }
+}
