@@ -60,7 +60,12 @@ let package = Package(
             dependencies: ["IPCFrame", "Tables", "CLinux"],
             swiftSettings: settings
         ),
-        .testTarget(name: "IPCFrameTests", dependencies: ["IPCFrame", "CLinux", "CZlib"], swiftSettings: settings),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        .testTarget(
+            name: "IPCFrameTests",
+            dependencies: ["IPCFrame", "CLinux", "CZlib", "AllocationCounter"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "IPCFrameCodableTests",
             dependencies: ["IPCFrameCodable", "IPCFrame"],

@@ -116,7 +116,7 @@ enum AnyFrame: Equatable {
         case .reject: self = .reject(try Reject(parsing: payload))
         case .ready:
             var reader = PayloadReader(payload)
-            _ = try reader.tlvs()
+            try reader.skipTLVs()
             self = .ready
         case .request: self = .request(try Request(parsing: payload))
         case .response: self = .response(try ResponseHead(parsing: payload))

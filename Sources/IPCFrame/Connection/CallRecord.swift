@@ -23,7 +23,7 @@ final class CallRecord {
 
     // Opener.
     let response = ResponseSlot()
-    var events: AsyncStream<CallEvent>.Continuation?
+    let events = CallEvents()
 
     // Answerer.
     /// The call in its handler's hands; it holds the connection, so only as long as the call is open.
@@ -62,8 +62,7 @@ final class CallRecord {
         incoming = nil
         // Whoever still sends has nobody to send to, and would wait for ever.
         failOutbound(.stopped(code: .stopped, reason: "the call is over"))
-        events?.finish()
-        events = nil
+        events.finish()
         for waiter in forgottenWaiters { waiter.resume() }
         forgottenWaiters.removeAll()
     }

@@ -66,7 +66,7 @@ final class StatisticsBox: Sendable {
     var logLinesDropped: UInt64 { state.withLock { $0.droppedLines } }
 
     /// Hands an event on to whoever listens; what is lost on the way is kept count of, and FINAL is never lost.
-    func pass(_ event: CallEvent, to listener: AsyncStream<CallEvent>.Continuation?) {
+    func pass(_ event: CallEvent, to events: CallEvents) {
         // First, so that whoever hears of it finds it here.
         state.withLock { state in
             switch event {
@@ -78,7 +78,7 @@ final class StatisticsBox: Sendable {
             }
         }
         // The oldest makes room for the newest.
-        if case .dropped(.log) = listener?.yield(event) { state.withLock { $0.droppedLines += 1 } }
+        if case .log = events.tell(event) { state.withLock { $0.droppedLines += 1 } }
     }
 
     func add(_ chunk: Chunk, isSent: Bool) { state.withLock { $0.statistics.add(chunk, isSent: isSent) } }

@@ -34,8 +34,6 @@ extension Connection {
         let record = CallRecord()
         calls[id] = record
         record.delivery = options.delivery
-        let (events, continuation) = AsyncStream<CallEvent>.makeStream(bufferingPolicy: .bufferingNewest(256))
-        record.events = continuation
         send(body, of: id, as: offer)
         obey()
         return OutgoingCall(
@@ -46,7 +44,7 @@ extension Connection {
             inbound: record.inbound,
             statistics: record.statistics,
             limits: machine.limits,
-            events: events
+            events: record.events
         )
     }
 

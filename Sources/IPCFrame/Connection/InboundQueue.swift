@@ -78,7 +78,7 @@ final class InboundQueue: Sendable {
         }
 
         private mutating func push(_ item: Item) {
-            if head == items.count {
+            if head == items.count, head > 0 {
                 items.removeAll(keepingCapacity: true)
                 head = 0
             }

@@ -23,6 +23,7 @@ public final class OutgoingCall: Sendable {
     private let connection: Connection
     private let id: UInt64
     private let record: CallRecordReference
+    private let callEvents: CallEvents
     private let answer: ResponseSlot
     private let inbound: InboundQueue
     private let statisticsBox: StatisticsBox
@@ -31,7 +32,7 @@ public final class OutgoingCall: Sendable {
     /// Progress and log lines, as they come; ends with the call.
     ///
     /// At most 256 wait for a slow reader, the newest.
-    public let events: AsyncStream<CallEvent>
+    public var events: AsyncStream<CallEvent> { callEvents.stream }
 
     init(
         connection: Connection,
@@ -41,7 +42,7 @@ public final class OutgoingCall: Sendable {
         inbound: InboundQueue,
         statistics: StatisticsBox,
         limits: ConnectionLimits,
-        events: AsyncStream<CallEvent>
+        events: CallEvents
     ) {
         self.connection = connection
         self.id = id
@@ -50,7 +51,7 @@ public final class OutgoingCall: Sendable {
         self.inbound = inbound
         self.statisticsBox = statistics
         self.limits = limits
-        self.events = events
+        callEvents = events
     }
 
     /// Whether the answerer has said (PROGRESS with FINAL) that its effects may be lasting: the call must not be retried.

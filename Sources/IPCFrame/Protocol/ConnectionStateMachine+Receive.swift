@@ -70,7 +70,7 @@ extension ConnectionStateMachine {
             close(.rejected(code: reject.code, reason: reject.reason))
         case (.awaitingReady, .ready):
             var reader = PayloadReader(payload)
-            _ = try reader.tlvs()
+            try reader.skipTLVs()
             phase = .open
             if let peer { act(.open(peer)) }
             sendWantedDrain()

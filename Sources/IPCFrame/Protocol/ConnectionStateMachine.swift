@@ -139,7 +139,7 @@ package struct ConnectionStateMachine: ~Copyable {
     /// The next thing to do, or nil.
     package mutating func nextAction() -> MachineAction? {
         guard nextActionIndex < actions.count else {
-            actions.removeAll(keepingCapacity: true)
+            if !actions.isEmpty { actions.removeAll(keepingCapacity: true) }
             nextActionIndex = 0
             return nil
         }
@@ -250,6 +250,8 @@ package struct ConnectionStateMachine: ~Copyable {
 
     static func encoded(_ encode: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes: [UInt8] = []
+        // Most payloads are smaller.
+        bytes.reserveCapacity(96)
         encode(&bytes)
         return bytes
     }

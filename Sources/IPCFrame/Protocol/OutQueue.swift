@@ -89,7 +89,7 @@ struct OutQueue {
             if !stream.queue.isEmpty { schedule(stream) }
             return frame
         }
-        turns.removeAll(keepingCapacity: true)
+        if !turns.isEmpty { turns.removeAll(keepingCapacity: true) }
         turnsHead = 0
         return nil
     }
@@ -99,7 +99,7 @@ struct OutQueue {
     /// The outer nil: none waits. The inner: this one has become pointless.
     private mutating func popControl() -> OutboundFrame?? {
         guard controlHead < control.count else {
-            control.removeAll(keepingCapacity: true)
+            if !control.isEmpty { control.removeAll(keepingCapacity: true) }
             controlHead = 0
             return nil
         }

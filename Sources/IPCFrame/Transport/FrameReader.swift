@@ -42,6 +42,8 @@ struct FrameReader {
     private var bytesRead: UInt64 = 0
     private var nextStart: UInt64 = 0
     var descriptors = ReceivedDescriptors()
+    /// How often the socket was read.
+    private(set) var reads: UInt64 = 0
 
     /// The next frame.
     ///
@@ -116,6 +118,7 @@ struct FrameReader {
             batchEnd -= batchStart
             batchStart = 0
         }
+        reads += 1
         var received = clinux_received()
         let missing = payload.count - payloadCount
         let room = lastLength >= Self.largePayload ? Self.smallBatch : Self.batchCapacity

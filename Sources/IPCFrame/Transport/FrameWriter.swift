@@ -20,6 +20,8 @@ struct FrameWriter {
     private var frames: [OutboundFrame] = []
     /// The frames' headers, one after another.
     private var headers: [UInt8] = []
+    /// How often the socket was written to.
+    private(set) var writes: UInt64 = 0
     private var written = 0
     private var total = 0
     /// A frame that comes with a descriptor, which must begin a write.
@@ -35,6 +37,7 @@ struct FrameWriter {
         while true {
             if frames.isEmpty { take(next) }
             guard !frames.isEmpty else { return .done }
+            writes += 1
             let count = send(descriptor)
             if count == Int64(-EAGAIN) { return .wouldBlock }
             guard count >= 0 else {
@@ -70,36 +73,44 @@ struct FrameWriter {
     private func send(_ descriptor: CInt) -> Int64 {
         // The parts point into `headers` and the frames' payloads, which this value holds for the length of the call.
         unsafe headers.withUnsafeBytes { headerBytes in
-            var parts: [clinux_part] = unsafe []
-            unsafe parts.reserveCapacity(frames.count * 2)
-            var skip = written
-            for (index, frame) in frames.enumerated() {
-                let header = unsafe UnsafeRawBufferPointer(
-                    rebasing: headerBytes[index * FrameHeader.byteCount..<(index + 1) * FrameHeader.byteCount]
-                )
-                unsafe Self.append(header, &parts, &skip)
-                // An ArraySlice's storage does not move while `frames` holds it.
-                unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, &parts, &skip) }
+            unsafe withUnsafeTemporaryAllocation(of: clinux_part.self, capacity: frames.count * 2) { parts in
+                var count = 0
+                var skip = written
+                for (index, frame) in frames.enumerated() {
+                    let header = unsafe UnsafeRawBufferPointer(
+                        rebasing: headerBytes[index * FrameHeader.byteCount..<(index + 1) * FrameHeader.byteCount]
+                    )
+                    unsafe Self.append(header, to: parts, &count, &skip)
+                    // An ArraySlice's storage does not move while `frames` holds it.
+                    unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, to: parts, &count, &skip) }
+                }
+                return unsafe send(UnsafeBufferPointer(rebasing: parts[..<count]), to: descriptor)
             }
-            return unsafe send(parts, to: descriptor)
         }
     }
 
     /// With a copy of the descriptor that belongs to the first byte, if one does.
-    private func send(_ parts: [clinux_part], to descriptor: CInt) -> Int64 {
+    private func send(_ parts: UnsafeBufferPointer<clinux_part>, to descriptor: CInt) -> Int64 {
         // The parts are the caller's, for the length of the call.
         guard written == 0, frames[0].header.descriptors > 0, let passing else {
-            return unsafe clinux_send(descriptor, parts, CInt(parts.count))
+            return unsafe clinux_send(descriptor, parts.baseAddress, CInt(parts.count))
         }
         return passing.withRawValue { passed in
-            unsafe clinux_send_descriptor(descriptor, parts, CInt(parts.count), passed)
+            unsafe clinux_send_descriptor(descriptor, parts.baseAddress, CInt(parts.count), passed)
         }
     }
 
-    private static func append(_ bytes: UnsafeRawBufferPointer, _ parts: inout [clinux_part], _ skip: inout Int) {
+    private static func append(
+        _ bytes: UnsafeRawBufferPointer,
+        to parts: UnsafeMutableBufferPointer<clinux_part>,
+        _ count: inout Int,
+        _ skip: inout Int
+    ) {
         let passed = min(skip, bytes.count)
         skip -= passed
         guard passed < bytes.count, let base = bytes.baseAddress else { return }
-        unsafe parts.append(clinux_part(bytes: base + passed, count: bytes.count - passed))
+        // Two parts a frame have room; a plain struct needs no end of its life.
+        unsafe parts.initializeElement(at: count, to: clinux_part(bytes: base + passed, count: bytes.count - passed))
+        count += 1
     }
 }

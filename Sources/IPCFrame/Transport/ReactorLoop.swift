@@ -26,6 +26,8 @@ final class ReactorLoop {
     private var freeSlots: [Int] = []
     private var events = [clinux_event](repeating: clinux_event(), count: 64)
     private var eventCount = 0
+    /// How often the descriptors were asked for.
+    private(set) var polls: UInt64 = 0
 
     /// `wakeup` is the eventfd that ends a sleep; the caller keeps it open.
     init(wakeup: CInt) {
@@ -104,6 +106,7 @@ final class ReactorLoop {
         if mayBlock, let next = timers.next {
             timeout = max(0, (next - .now).wholeNanoseconds)
         }
+        polls += 1
         // The span is a plain array of C structs that outlives the call.
         let count = unsafe events.withUnsafeMutableBufferPointer { buffer in
             unsafe clinux_epoll_wait(epoll, buffer.baseAddress, CInt(buffer.count), timeout)

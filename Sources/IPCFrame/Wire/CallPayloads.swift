@@ -124,7 +124,7 @@ package struct Request: Equatable, Sendable {
             throw .malformed("the method's name has \(method.utf8.count) bytes, not 1 to 256")
         }
         arguments = try reader.arguments()
-        _ = try reader.tlvs()
+        try reader.skipTLVs()
     }
 
     package func encode(into bytes: inout [UInt8]) {
@@ -149,7 +149,7 @@ package struct ResponseHead: Equatable, Sendable {
         var reader = PayloadReader(payload)
         offer = try Offer(&reader)
         arguments = try reader.arguments()
-        _ = try reader.tlvs()
+        try reader.skipTLVs()
     }
 
     package func encode(into bytes: inout [UInt8]) {

@@ -68,9 +68,11 @@ package struct Capabilities: Equatable, Sendable {
     package init() {}
 
     init(_ payload: inout PayloadReader) throws(ProtocolViolation) {
-        for tlv in try payload.tlvs(repeatable: 0) {
-            var reader = PayloadReader(tlv.value)
-            switch tlv.tag {
+        var seen = SeenTags()
+        while let (tag, value) = try payload.nextTLV() {
+            try seen.insert(tag)
+            var reader = value
+            switch tag {
             case TLV.Tag.maxChunk: limits.maxChunk = try reader.uint32("maxChunk")
             case TLV.Tag.maxStreams: limits.maxStreams = try reader.uint32("maxStreams")
             case TLV.Tag.initialCredit: limits.initialCredit = try reader.uint32("initialCredit")
@@ -78,8 +80,8 @@ package struct Capabilities: Equatable, Sendable {
             case TLV.Tag.digests: digests = try reader.uint32("digests") | 1
             case TLV.Tag.features: features = try reader.uint64("features")
             case TLV.Tag.name:
-                guard tlv.value.count <= 256 else { throw .malformed("a name of \(tlv.value.count) bytes") }
-                name = try reader.text(tlv.value.count, "name")
+                guard reader.remaining <= 256 else { throw .malformed("a name of \(reader.remaining) bytes") }
+                name = try reader.text(reader.remaining, "name")
             case TLV.Tag.pid: pid = try reader.uint32("pid")
             default: continue
             }
@@ -177,7 +179,7 @@ package struct Reject: Equatable, Sendable {
         maxVersion = try reader.uint16("maxVersion")
         limit = try reader.uint64("limit")
         reason = try reader.string("reason")
-        _ = try reader.tlvs()
+        try reader.skipTLVs()
     }
 
     package func encode(into bytes: inout [UInt8]) {

@@ -6,12 +6,14 @@
 struct PayloadReader {
     private let bytes: [UInt8]
     private var offset = 0
+    private var end: Int
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
+        end = bytes.count
     }
 
-    var remaining: Int { bytes.count - offset }
+    var remaining: Int { end - offset }
 
     private mutating func advance(_ count: Int, _ field: StaticString) throws(ProtocolViolation) -> Int {
         guard remaining >= count else {
@@ -65,30 +67,23 @@ struct PayloadReader {
         return text
     }
 
-    /// The TLVs that fill the payload to its end.
-    mutating func tlvs() throws(ProtocolViolation) -> [TLV] {
-        var result: [TLV] = []
-        while remaining > 0 {
-            let tag = try uint16("tag")
-            let count = try uint32("TLV length")
-            guard UInt64(count) <= UInt64(remaining) else {
-                throw .malformed("a TLV declares \(count) bytes where \(remaining) are left")
-            }
-            result.append(TLV(tag: tag, value: try bytes(Int(count), "TLV value")))
+    /// The next of the TLVs that fill the payload to its end: its tag, and a reader of its value.
+    mutating func nextTLV() throws(ProtocolViolation) -> (tag: UInt16, value: PayloadReader)? {
+        guard remaining > 0 else { return nil }
+        let tag = try uint16("tag")
+        let count = try uint32("TLV length")
+        guard UInt64(count) <= UInt64(remaining) else {
+            throw .malformed("a TLV declares \(count) bytes where \(remaining) are left")
         }
-        return result
+        var value = self
+        value.end = offset + Int(count)
+        offset = value.end
+        return (tag, value)
     }
 
-    /// The TLVs to the payload's end, of which each may come once, save those with a tag in `repeatable`.
-    mutating func tlvs(repeatable: UInt64) throws(ProtocolViolation) -> [TLV] {
-        let result = try tlvs()
-        var seen: UInt64 = 0
-        for tlv in result {
-            let bit = TLV.Tag.bit(tlv.tag) & TLV.Tag.known & ~repeatable
-            guard seen & bit == 0 else { throw .malformed("the tag \(tlv.tag) is there twice") }
-            seen |= bit
-        }
-        return result
+    /// TLVs to the payload's end, none of which means anything here.
+    mutating func skipTLVs() throws(ProtocolViolation) {
+        while try nextTLV() != nil {}
     }
 
     /// Call when the layout is complete and no TLVs may follow.
@@ -98,10 +93,7 @@ struct PayloadReader {
 }
 
 /// Tag, length, value: how payloads grow without a new version.
-package struct TLV: Equatable, Sendable {
-    package let tag: UInt16
-    package let value: [UInt8]
-
+enum TLV {
     /// Tags that PROTOCOL.md §4 defines.
     enum Tag {
         static let maxChunk: UInt16 = 0x0001
@@ -125,6 +117,21 @@ package struct TLV: Equatable, Sendable {
 
         /// Means nothing; keeps receivers honest (the idea is RFC 8701's).
         static let grease: UInt16 = 0xFF2A
+    }
+}
+
+/// The tags that a payload has had, of which each may come once, save those that may be repeated.
+struct SeenTags {
+    private var seen: UInt64 = 0
+    private let repeatable: UInt64
+
+    /// A set of ``TLV/Tag/bit(_:)``.
+    init(repeatable: UInt64 = 0) { self.repeatable = repeatable }
+
+    mutating func insert(_ tag: UInt16) throws(ProtocolViolation) {
+        let bit = TLV.Tag.bit(tag) & TLV.Tag.known & ~repeatable
+        guard seen & bit == 0 else { throw .malformed("the tag \(tag) is there twice") }
+        seen |= bit
     }
 }
 
@@ -158,8 +165,8 @@ extension [UInt8] {
     }
 
     mutating func appendTLV<Value: FixedWidthInteger & UnsignedInteger>(_ tag: UInt16, _ value: Value) {
-        var bytes: [UInt8] = []
-        bytes.appendLittleEndian(value)
-        appendTLV(tag, bytes)
+        appendLittleEndian(tag)
+        appendLittleEndian(UInt32(Value.bitWidth / 8))
+        appendLittleEndian(value)
     }
 }

@@ -52,9 +52,12 @@ public struct Trailer: Equatable, Sendable {
         self.init()
         let tags = Self.tags(of: type)
         let repeatable = TLV.Tag.bit(TLV.Tag.count) | TLV.Tag.bit(TLV.Tag.value)
-        for tlv in try payload.tlvs(repeatable: repeatable) where TLV.Tag.bit(tlv.tag) & tags != 0 {
-            var reader = PayloadReader(tlv.value)
-            switch tlv.tag {
+        var seen = SeenTags(repeatable: repeatable)
+        while let (tag, value) = try payload.nextTLV() {
+            try seen.insert(tag)
+            guard TLV.Tag.bit(tag) & tags != 0 else { continue }
+            var reader = value
+            switch tag {
             case TLV.Tag.peakRSS: peakRSS = try reader.uint64("peakRSS")
             case TLV.Tag.cpuTime: cpuMicroseconds = try reader.uint64("cpuTime")
             case TLV.Tag.exitCode: exitCode = try reader.uint32("exitCode")
