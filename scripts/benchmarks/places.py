@@ -10,12 +10,11 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCHMARKS, EXAMPLES, SAMPLES = (os.path.join(ROOT, name) for name in ("Benchmarks", "Examples", "Samples"))
-# A program's package; those with worker processes have the standard library in them, as one that is shipped.
-STATIC = ("--static-swift-stdlib",)
+# A program's package, and how it is built: workers as those that are shipped.
 PROGRAMS = {
-    "ipc-parent": (ROOT, STATIC), "ipc-child": (ROOT, STATIC),
-    "ipc-bench": (BENCHMARKS, STATIC), "bench-reference": (BENCHMARKS, None),
-    "heavy-service": (EXAMPLES, ()), "heavy-worker": (EXAMPLES, ()), "latency-bench": (EXAMPLES, ()),
+    "ipc-parent": (ROOT, "release"), "ipc-child": (ROOT, "release"),
+    "ipc-bench": (BENCHMARKS, "release"), "bench-reference": (BENCHMARKS, "cc"),
+    "heavy-service": (EXAMPLES, "swift"), "heavy-worker": (EXAMPLES, "swift"), "latency-bench": (EXAMPLES, "swift"),
 }
 
 
@@ -37,13 +36,15 @@ class Programs:
 
     def build(self, names):
         for name in names:
-            package, flags = PROGRAMS[name]
-            if flags is None:
+            package, how = PROGRAMS[name]
+            if how == "cc":
                 sources = os.path.join(package, "Reference")
                 files = [os.path.join(sources, file) for file in sorted(os.listdir(sources)) if file.endswith(".c")]
                 command = ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", self[name], *files]
+            elif how == "release":
+                command = [os.path.join(ROOT, "scripts", "build-release"), "--package-path", package, name]
             else:
-                command = ["swift", "build", "--package-path", package, "-c", "release", *flags, "--product", name]
+                command = ["swift", "build", "--package-path", package, "-c", "release", "--product", name]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if done.returncode != 0:
                 sys.exit(done.stdout.decode())
