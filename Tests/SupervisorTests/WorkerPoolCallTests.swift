@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import IPCFrame
+import Synchronization
 import Testing
 
 @testable import Supervisor
@@ -14,6 +15,35 @@ struct WorkerPoolCallTests {
             #expect(reply.bytes == body)
             #expect(await record.callEnds(of: pool)[1]?.map(\.end) == [.succeeded])
         }
+    }
+
+    @Test("A call that is cancelled as it begins costs no worker")
+    func cancelledAtOnce() async throws {
+        let current = Mutex<Task<PoolReply, any Error>?>(nil)
+        let spawned = Mutex(0)
+        var configuration = try poolConfiguration {
+            $0.policy.maximumWorkers = 1
+            $0.policy.cancelGrace = .seconds(1)
+        }
+        configuration.observer = { event, _ in
+            switch event {
+            case .workerSpawned: spawned.withLock { $0 += 1 }
+            case .callStarted: current.withLock { $0?.cancel() }
+            default: break
+            }
+        }
+        let pool = WorkerPool(configuration)
+        _ = try await pool.pid()
+        for _ in 0..<300 {
+            let task = current.withLock { current in
+                let task = Task { try await pool.call("wait") }
+                current = task
+                return task
+            }
+            #expect(await poolError { try await task.value } == .cancelled)
+        }
+        await pool.stop()
+        #expect(spawned.withLock { $0 } == 1)
     }
 
     @Test("A body of 20 MiB streams both ways at once")

@@ -9,7 +9,7 @@ from .places import ROOT, SAMPLES
 from .session import ratios, spread, timed
 
 NEEDS = ("ipc-parent", "ipc-child")
-MOST = 2.0
+MOST = 1.5
 CHANGES = 4_500
 
 

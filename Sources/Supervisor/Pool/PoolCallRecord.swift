@@ -43,12 +43,17 @@ extension WorkerPool {
 
         private let state = Mutex(State())
 
-        func put(_ turn: Turn) {
-            let waiter = state.withLock { state in
-                if !state.isClosed { state.turn = turn }
-                return state.waiter.take()
+        /// Puts a turn in, and gives the one that it replaces: the caller will never hear of that.
+        @discardableResult
+        func put(_ turn: Turn) -> Turn? {
+            let (waiter, replaced) = state.withLock { state -> (Waiter?, Turn?) in
+                guard !state.isClosed else { return (nil, nil) }
+                let replaced = state.turn.take()
+                state.turn = turn
+                return (state.waiter.take(), replaced)
             }
             waiter?.resume()
+            return replaced
         }
 
         /// Takes no more turns; gives the one that has come, if one has.
@@ -110,11 +115,14 @@ extension WorkerPool {
 
         func endAttempt() { attempt = nil }
 
-        func finish(_ verdict: PoolMachine.Verdict) {
+        /// - Returns: an attempt that the caller did not hear of, and will not end.
+        func finish(_ verdict: PoolMachine.Verdict) -> PooledCall? {
             isFinished = true
             var evidence = verdict == .stalled ? process?.assumeIsolated { $0.currentActivity } : nil
             evidence?.lastProgress = attempt?.outgoing.lastProgress
-            turns.put(.finished(verdict, evidence, notOpened: notOpened))
+            let replaced = turns.put(.finished(verdict, evidence, notOpened: notOpened))
+            guard case .run(let attempt) = replaced else { return nil }
+            return attempt
         }
 
         /// For an attempt that begins now.

@@ -60,7 +60,7 @@ extension WorkerPool {
         guard let record = calls[id] else { return }
         // An attempt that goes on is told to end after this, and needs its record for that.
         if record.attempt == nil { calls[id] = nil }
-        record.finish(verdict)
+        if let unheard = record.finish(verdict) { end(unheard, .cancelled) }
     }
 
     // MARK: Stalls

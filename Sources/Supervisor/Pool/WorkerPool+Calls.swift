@@ -55,6 +55,7 @@ extension WorkerPool {
         _ request: CallRequest,
         _ handler: (PooledCall) async throws -> Value
     ) async throws -> Value {
+        guard !Task.isCancelled else { throw PoolError.cancelled }
         let id = lastCall.add(1, ordering: .relaxed).newValue
         let turns = TurnSlot()
         onReactor { $0.submit(id, request, turns) }
@@ -97,7 +98,7 @@ extension WorkerPool {
     /// Ends an attempt.
     ///
     /// The worker's slot is free when the worker says so, and the caller need not wait for that.
-    private nonisolated func end(_ attempt: PooledCall, _ end: PoolMachine.AttemptEnd) {
+    nonisolated func end(_ attempt: PooledCall, _ end: PoolMachine.AttemptEnd) {
         if end != .succeeded || !attempt.isTaken { attempt.outgoing.cancel() }
         onReactor { pool in
             if attempt.outgoing.isOver { return pool.endAttempt(attempt, end) }
