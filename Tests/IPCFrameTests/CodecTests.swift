@@ -152,6 +152,37 @@ struct SplitMix64: RandomNumberGenerator {
         #expect(CompressionPolicy.largestPayload(forRaw: 64) == 60)
     }
 
+    /// Three chunks are always under way; each result is known when the third chunk behind it is to be begun.
+    @Test func chunksThatAreTriedTogetherAreTriedOneAtATimeOnceTwoHaveFailed() {
+        func tried(_ count: Int, atOnce width: Int, compresses: (Int) -> Bool) -> [Int] {
+            var policy = CompressionPolicy()
+            var underWay: [(number: Int, isTried: Bool)] = []
+            var tried: [Int] = []
+            for number in 0..<count {
+                if underWay.count == width {
+                    let first = underWay.removeFirst()
+                    if first.isTried { policy.tried(compressed: compresses(first.number)) }
+                }
+                let isTried = policy.shouldTry(rawCount: 262_144)
+                underWay.append((number, isTried))
+                if isTried { tried.append(number) }
+            }
+            return tried
+        }
+        #expect(tried(100, atOnce: 1) { _ in false } == [0, 1, 3, 6, 11, 20, 37, 54, 71, 88])
+        // Four chunks are on their way before a second failure is known; then one try, and up to 16 skipped, at a time.
+        #expect(tried(100, atOnce: 3) { _ in false } == [0, 1, 2, 3, 10, 21, 40, 59, 78, 97])
+        #expect(tried(100, atOnce: 8) { _ in false } == [0, 1, 2, 3, 4, 5, 6, 7, 8, 32, 56, 80])
+        #expect(tried(100, atOnce: 8) { _ in true } == Array(0..<100))
+        // What begins to compress is noticed within 16 chunks and those that are under way meanwhile.
+        for start in 0..<60 {
+            let all = tried(100, atOnce: 8) { $0 >= start }
+            let first = all.first { $0 >= start } ?? 100
+            #expect(first < start + 16 + 8)
+            #expect(all.filter { $0 >= first + 8 } == Array((first + 8)..<100), "then every chunk is tried")
+        }
+    }
+
     @Test(arguments: codecs)
     func theDigestIsTheCRC32OfRFC1952HoweverItIsCut(codec: ChunkCodec) {
         var check = CRC32Digest(codec: codec)
