@@ -97,6 +97,12 @@ uintptr_t clinux_thread_identity(void) { return (uintptr_t)pthread_self(); }
 
 const char *clinux_error_text(int number) { return strerrordesc_np(number); }
 
+int clinux_processor_count(void) {
+    cpu_set_t set;
+    // It fails where there are more processors than the set has room for.
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : CPU_SETSIZE;
+}
+
 struct thread_start {
     void (*body)(void *);
     void *context;

@@ -13,6 +13,7 @@ struct ConnectedPair {
 
     init(
         limits: ConnectionLimits = ConnectionLimits(),
+        pool: ChunkPool = .shared,
         handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
     ) async throws {
         var fds: [CInt] = [-1, -1]
@@ -20,6 +21,9 @@ struct ConnectedPair {
         try #require(result == 0)
         var childConfiguration = ConnectionConfiguration(name: "child")
         childConfiguration.limits = limits
+        childConfiguration.chunkPool = pool
+        var parentConfiguration = ConnectionConfiguration(name: "parent")
+        parentConfiguration.chunkPool = pool
         childConfiguration.handle(with: handler)
         let childReactor = Reactor(name: "child")
         childReactor.start()
@@ -27,7 +31,7 @@ struct ConnectedPair {
             adopting: OwnedDescriptor(adopting: fds[0]),
             role: .parent,
             reactor: .shared,
-            configuration: ConnectionConfiguration(name: "parent")
+            configuration: parentConfiguration
         )
         child = Connection(
             adopting: OwnedDescriptor(adopting: fds[1]),

@@ -51,6 +51,9 @@ uint64_t clinux_monotonic_now(void);
 /// A number that no other living thread of this process has. Never 0.
 uintptr_t clinux_thread_identity(void);
 
+/// Processors that the calling thread may run on, at least 1.
+int clinux_processor_count(void);
+
 /// The text for an error number, in English; null for an unknown one.
 const char *clinux_error_text(int number);
 

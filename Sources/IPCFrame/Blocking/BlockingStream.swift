@@ -79,6 +79,8 @@ final class BlockingStream {
                 self.decoder = decoder
                 held = (chunk.rawCount, chunk.isFlush)
                 return .piece(bytes)
+            case .damaged(let error):
+                throw error
             case .end(let end):
                 try decoder.check(end)
                 isEnded = true

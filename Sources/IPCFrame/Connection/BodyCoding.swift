@@ -5,9 +5,11 @@ struct BodyEncoder {
     private var digest: CRC32Digest?
     private var deflater: ChunkDeflater?
     private let compresses: Bool
+    private let codec: ChunkCodec
 
-    init(_ offer: Offer) {
-        digest = offer.digest == .crc32 ? CRC32Digest() : nil
+    init(_ offer: Offer, codec: ChunkCodec = .current) {
+        self.codec = codec
+        digest = offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil
         compresses = offer.codec == .zlib
     }
 
@@ -15,7 +17,7 @@ struct BodyEncoder {
     mutating func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool = false) -> Chunk {
         digest?.update(raw.span)
         guard compresses else { return Chunk(stored: raw, isFlush: isFlush) }
-        let deflater = deflater ?? ChunkDeflater()
+        let deflater = deflater ?? ChunkDeflater(codec: codec)
         self.deflater = deflater
         switch deflater.encode(raw.span) {
         case .stored: return Chunk(stored: raw, isFlush: isFlush)
@@ -37,27 +39,33 @@ struct BodyEncoder {
 struct BodyDecoder {
     private var inflater: ChunkInflater?
     private var digest: CRC32Digest?
+    private let codec: ChunkCodec
 
-    init(_ offer: Offer) {
-        digest = offer.digest == .crc32 ? CRC32Digest() : nil
+    init(_ offer: Offer, codec: ChunkCodec = .current) {
+        self.codec = codec
+        digest = offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil
     }
 
     /// The raw bytes of the next chunk.
     mutating func decode(_ chunk: Chunk) throws(CallError) -> [UInt8] {
         let raw: [UInt8]
         if chunk.isCompressed {
-            let inflater = inflater ?? ChunkInflater()
+            let inflater = inflater ?? ChunkInflater(codec: codec)
             self.inflater = inflater
-            do throws(CodecError) {
-                raw = try inflater.inflate(payload: Array(chunk.bytes), rawLength: chunk.rawCount)
-            } catch {
-                throw .corruptBody("\(error)")
-            }
+            raw = try Self.inflate(chunk, inflater)
         } else {
             raw = Array(chunk.bytes)
         }
         digest?.update(raw)
         return raw
+    }
+
+    static func inflate(_ chunk: Chunk, _ inflater: ChunkInflater) throws(CallError) -> [UInt8] {
+        do throws(CodecError) {
+            return try inflater.inflate(payload: Array(chunk.bytes), rawLength: chunk.rawCount)
+        } catch {
+            throw .corruptBody("\(error)")
+        }
     }
 
     /// The next bytes came another way.

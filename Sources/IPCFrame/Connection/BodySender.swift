@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Synchronization
 
-/// Cuts a body into chunks, proves and compresses them on the caller's thread, and sends them as credit allows.
+/// Cuts a body into chunks, proves and compresses them, and sends them as credit allows.
 ///
-/// Used by one task at a time.
+/// All on the caller's thread, save the compressing of a body of more than one chunk: that is done a few chunks ahead
+/// (``DeflateAhead``). Used by one task at a time.
 final class BodySender: Sendable {
     private struct State {
         var encoder: BodyEncoder
         var sent: UInt64 = 0
         /// What may be sent without asking.
         var room = SendRoom()
+
+        mutating func take(_ count: Int) {
+            room.bytes -= count
+            room.chunks -= 1
+            sent += UInt64(count)
+        }
     }
 
     /// Smaller chunks than this go inline: for a few bytes a slot of the arena is not worth holding.
@@ -20,6 +27,9 @@ final class BodySender: Sendable {
     private let maxChunk: Int
     /// The body is offered so, and comes so if its receiver accepts that.
     private let usesArena: Bool
+    /// Where several chunks are compressed at the same time.
+    private let ahead: DeflateAhead?
+    private let isSizeKnown: Bool
     private let state: Mutex<State>
 
     init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer) {
@@ -27,37 +37,64 @@ final class BodySender: Sendable {
         self.id = id
         self.maxChunk = maxChunk
         usesArena = offer.delivery == .arena && offer.codec == .none
-        state = Mutex(State(encoder: BodyEncoder(offer)))
+        isSizeKnown = offer.size != nil
+        let pool = connection.configuration.chunkPool
+        let isOneChunk = offer.size.map { $0 <= UInt64(maxChunk) } ?? false
+        let isAhead = offer.codec == .zlib && !isOneChunk && pool.width > 0
+        ahead = isAhead ? DeflateAhead(pool: pool) { connection.send($0, on: id, isInTurn: true) } : nil
+        state = Mutex(State(encoder: BodyEncoder(offer, codec: pool.codec)))
     }
 
-    /// Raw bytes sent so far.
+    /// Raw bytes taken so far, to be sent.
     var sent: UInt64 { state.withLock { $0.sent } }
 
     /// Sends all of `bytes`, waiting for credit as often as needed; a flush needs at least one.
     ///
-    /// Returns when the last of them are queued.
+    /// Returns when the last of them are queued, or are being compressed and will be queued then.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
         var rest = bytes
         while !rest.isEmpty {
-            var room = state.withLock { $0.room }
-            if room.isEmpty {
-                room = try await connection.sendRoom(id, slots: slotsWanted(for: rest.count))
-                // Kept here at once: they are given back with this sender.
-                state.withLock { $0.room = room }
-            }
+            let room = try await room(for: rest.count)
             let largest = room.slots.isEmpty ? maxChunk : min(maxChunk, ArenaLayout.slotBytes)
             let count = min(room.bytes, largest, rest.count)
-            let isLast = count == rest.count
-            let chunk = encode(rest.prefix(count), isFlush: flush && isLast)
+            let raw = rest.prefix(count)
             rest = rest.dropFirst(count)
-            state.withLock { state in
-                if let place = chunk.place { state.room.slots.remove(place.slot) }
-                state.room.bytes -= count
-                state.room.chunks -= 1
-                state.sent += UInt64(count)
-            }
-            connection.send(chunk, on: id)
+            await send(raw, isFlush: flush && rest.isEmpty)
         }
+    }
+
+    /// What may be sent, never nothing; as it is known here, or as the connection says.
+    private func room(for count: Int) async throws(CallError) -> SendRoom {
+        let (known, taken) = state.withLock { ($0.room, $0.sent) }
+        guard known.isEmpty else { return known }
+        do throws(CallError) {
+            let room = try await connection.sendRoom(id, slots: slotsWanted(for: count), taken: taken)
+            // Kept here at once: they are given back with this sender.
+            state.withLock { $0.room = room }
+            return room
+        } catch {
+            ahead?.drop()
+            throw error
+        }
+    }
+
+    /// Sends one chunk's bytes, within the room.
+    private func send(_ raw: ArraySlice<UInt8>, isFlush: Bool) async {
+        if let ahead {
+            let isFirst = state.withLock { state in
+                defer { state.take(raw.count) }
+                return state.sent == 0
+            }
+            await ahead.add(raw, isFlush: isFlush, isAlone: isFirst && !isSizeKnown)
+            state.withLock { $0.encoder.addToDigest(raw) }
+            return
+        }
+        let chunk = encode(raw, isFlush: isFlush)
+        state.withLock { state in
+            if let place = chunk.place { state.room.slots.remove(place.slot) }
+            state.take(raw.count)
+        }
+        connection.send(chunk, on: id)
     }
 
     private func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool) -> Chunk {
@@ -95,7 +132,8 @@ final class BodySender: Sendable {
     }
 
     /// Says that the body is complete.
-    func finish(_ trailer: Trailer) {
+    func finish(_ trailer: Trailer) async {
+        await ahead?.waitUntilDone()
         let digest = state.withLock { $0.encoder.finish() }
         connection.sendEnd(id, digest: digest, trailer: trailer)
     }

@@ -111,6 +111,6 @@ public final class BodyWriter: Sendable {
         }
         let sender = try await start()
         try await sender.send(rest[...])
-        sender.finish(trailer)
+        await sender.finish(trailer)
     }
 }

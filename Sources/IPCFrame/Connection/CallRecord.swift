@@ -7,7 +7,7 @@ final class CallRecord {
     let statistics = StatisticsBox()
 
     /// The body for us.
-    let inbound = InboundQueue()
+    let inbound: InboundQueue
 
     /// How the bodies travel, as the opener wants it.
     var delivery = CallOptions.Delivery.arena
@@ -35,6 +35,10 @@ final class CallRecord {
     var failure: CallError?
     var isForgotten = false
     var forgottenWaiters: [CheckedContinuation<Void, Never>] = []
+
+    init(pool: ChunkPool) {
+        inbound = InboundQueue(pool: pool)
+    }
 
     func tell(_ event: CallEvent) { statistics.pass(event, to: events) }
 

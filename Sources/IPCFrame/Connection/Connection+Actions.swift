@@ -55,7 +55,7 @@ extension Connection {
     }
 
     private func receiveCall(_ id: UInt64, _ request: Request) {
-        let record = CallRecord()
+        let record = CallRecord(pool: configuration.chunkPool)
         calls[id] = record
         guard let onCall = configuration.onCall else {
             let reason = "this side takes no calls: '\(request.method)' is unknown"

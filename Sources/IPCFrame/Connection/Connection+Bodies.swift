@@ -6,15 +6,15 @@ extension Connection {
 
     /// Waits until the body may be sent, and then for room; never none.
     ///
-    /// `slots`: how many slots of the arena the sender could use now.
-    func sendRoom(_ id: UInt64, slots: Int = 0) async throws(CallError) -> SendRoom {
+    /// `slots`: how many slots of the arena the sender could use now; `taken`: raw bytes for which it had room before.
+    func sendRoom(_ id: UInt64, slots: Int = 0, taken: UInt64) async throws(CallError) -> SendRoom {
         var room = SendRoom()
         while room.isEmpty {
             room = try await withCheckedContinuation { (continuation: RoomWaiter) in
                 // Everything is looked at in here: on the way to a continuation the task may be queued once more.
                 do throws(CallError) {
                     let record = try sendingRecord(id)
-                    let room = machine.sendRoom(id, slots: slots)
+                    let room = machine.sendRoom(id, slots: slots, taken: taken)
                     if !room.isEmpty {
                         continuation.resume(returning: .success(room))
                     } else {
@@ -57,8 +57,8 @@ extension Connection {
 
     /// Queues a chunk within the room that was given; if the body is not wanted any more, it goes nowhere, and the
     /// next wait tells why.
-    nonisolated func send(_ chunk: Chunk, on id: UInt64) {
-        order { connection in
+    nonisolated func send(_ chunk: Chunk, on id: UInt64, isInTurn: Bool = false) {
+        order(isInTurn: isInTurn) { connection in
             guard let record = connection.calls[id], connection.machine.isSending(id) else {
                 if let place = chunk.place { connection.machine.giveBack(SlotSet(place.slot)) }
                 return
@@ -89,7 +89,8 @@ extension Connection {
 
     /// The body that we send is complete; of an answer, the handler is done.
     nonisolated func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
-        order { connection in
+        // Behind the last chunks, which another thread may have posted.
+        order(isInTurn: true) { connection in
             if let record = connection.calls[id] {
                 record.cancelHandlers.removeAll()
                 // An answer ends the request body too: the opener may use its slots again.
@@ -214,8 +215,10 @@ extension Connection {
     /// Has `body` run on the reactor without waiting for it: at once if this is its thread, else in its turn.
     ///
     /// For use by the tasks of calls, whose wishes so stay in their order. Not from inside the connection.
-    nonisolated func order(_ body: @escaping @Sendable (isolated Connection) -> Void) {
-        if reactor.isCurrent {
+    ///
+    /// `isInTurn`: never at once, for what must stay behind the wishes of other threads.
+    nonisolated func order(isInTurn: Bool = false, _ body: @escaping @Sendable (isolated Connection) -> Void) {
+        if !isInTurn, reactor.isCurrent {
             assumeIsolated { body($0) }
         } else {
             reactor.perform { self.assumeIsolated { body($0) } }

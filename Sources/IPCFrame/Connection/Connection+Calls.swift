@@ -31,7 +31,7 @@ extension Connection {
         } catch {
             throw CallError(error, end: end)
         }
-        let record = CallRecord()
+        let record = CallRecord(pool: configuration.chunkPool)
         calls[id] = record
         record.delivery = options.delivery
         send(body, of: id, as: offer)
@@ -69,7 +69,7 @@ extension Connection {
                 if let size = body.size, sender.sent < size {
                     throw CallError.source("it ended after \(sender.sent) of the \(size) bytes that were announced")
                 }
-                sender.finish(Trailer())
+                await sender.finish(Trailer())
             } catch let error as CallError {
                 if case .source = error { await self.failSource(id, error) }
             } catch {

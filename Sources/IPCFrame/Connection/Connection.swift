@@ -5,7 +5,8 @@ internal import Glibc
 /// One end of a connection: a socket, the protocol's rules, and the calls that run over it.
 ///
 /// An actor on its reactor's thread: readiness of the socket, the rules and this actor's code run without a hop.
-/// Nothing here blocks; bodies are coded and decoded by whoever sends and receives them.
+/// Nothing here blocks; bodies are coded and decoded by whoever sends and receives them, and by the threads of a
+/// ``ChunkPool``.
 public actor Connection {
     /// Which end this is.
     public enum Role: Sendable {

@@ -16,6 +16,8 @@ public struct ConnectionConfiguration: Sendable {
     ///
     /// See ``handle(with:)``.
     public var onCall: (@Sendable (IncomingCall) -> Void)?
+    /// Who compresses the chunks of large bodies, and with what.
+    var chunkPool = ChunkPool.shared
 
     /// The defaults.
     public init(name: String = "") {

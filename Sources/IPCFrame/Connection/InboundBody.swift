@@ -64,7 +64,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         self.queue = queue
         self.call = call
         isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
-        state = Mutex(State(decoder: BodyDecoder(offer)))
+        state = Mutex(State(decoder: BodyDecoder(offer, codec: connection.configuration.chunkPool.codec)))
     }
 
     /// What the sender told at the end; nil before that.
@@ -98,6 +98,8 @@ public final class InboundBody: AsyncSequence, Sendable {
             switch item {
             case .chunk(let chunk):
                 return chunk
+            case .damaged(let error):
+                throw error
             case .end(let end):
                 let unreported = try check(end)
                 if !isAtOnce { connection.takeBody(id, count: unreported) }

@@ -68,9 +68,11 @@ extension ConnectionStateMachine {
     /// When it is none, `.sendable` will tell of room.
     ///
     /// `slots`: how many slots of the arena the sender could use now, if the body goes that way; nil: as many as the
-    /// last time.
-    package mutating func sendRoom(_ id: UInt64, slots: Int? = nil) -> SendRoom {
+    /// last time. `taken`: raw bytes for which the sender had room so far, those of chunks that it has not handed over
+    /// yet among them.
+    package mutating func sendRoom(_ id: UInt64, slots: Int? = nil, taken: UInt64 = 0) -> SendRoom {
         guard let stream = streams[id] else { return SendRoom() }
+        stream.send.taken = max(stream.send.taken, taken)
         if let slots { stream.send.slotsWanted = slots }
         let room = addSlots(to: room(stream), of: stream)
         if room.isEmpty { stream.send.isBlocked = true }
@@ -84,7 +86,7 @@ extension ConnectionStateMachine {
         guard stream.send.state == .sending, stream.queue.chunks < maxChunks else { return SendRoom() }
         let most = UInt64(StreamQueue.maxChunks) * UInt64(limits.maxChunk)
         return SendRoom(
-            bytes: Int(min(most, stream.send.limit - stream.send.sent)),
+            bytes: Int(min(most, stream.send.limit - max(stream.send.taken, stream.send.sent))),
             chunks: maxChunks - stream.queue.chunks
         )
     }

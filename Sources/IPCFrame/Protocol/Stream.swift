@@ -46,6 +46,8 @@ struct SendHalf {
     var isAtOnce = false
     /// Raw bytes handed to the queue.
     var sent: UInt64 = 0
+    /// Raw bytes for which the sender had room when it last asked; it may still be compressing some of them.
+    var taken: UInt64 = 0
     /// Raw offset up to which the receiver lets us send.
     var limit: UInt64 = 0
     /// Raw bytes that the receiver's application has taken.
