@@ -40,8 +40,12 @@ private func rewritten(_ header: FrameHeader, _ payload: [UInt8]) throws -> [UIn
         try Trailer(&reader, in: .bye).encode(into: &bytes)
     case .data:
         let flags = header.flags
-        let chunk = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: .arena, maxChunk: 65_536)
-        require(chunk.rawCount <= 65_536, "a chunk of \(chunk.rawCount) bytes was let through")
+        let delivery: BodyDelivery = flags.contains(.file) ? .descriptor : .arena
+        let chunk = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: delivery, maxChunk: 65_536)
+        if let file = chunk.file {
+            require(file.offset + file.count <= UInt64(Int64.max), "a file that cannot be so large")
+        }
+        require(chunk.file != nil || chunk.rawCount <= 65_536, "a chunk of \(chunk.rawCount) bytes was let through")
         if let place = chunk.place {
             require(place.slot < ArenaLayout.slots, "a slot that is not there")
             require(place.offset + place.count <= ArenaLayout.slotBytes, "a chunk behind its slot")

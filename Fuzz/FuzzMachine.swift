@@ -27,7 +27,7 @@ private final class FuzzedEnd {
         configuration.capabilities.limits.maxChunk = 4_096
         configuration.capabilities.limits.maxStreams = 3
         configuration.capabilities.limits.initialCredit = 8
-        configuration.capabilities.features = Capabilities.arena
+        configuration.capabilities.features = Capabilities.arena | Capabilities.descriptor
         configuration.receiveBudget = budget
         configuration.maxWindow = 8_192
         configuration.maxControlBytes = 8_192
@@ -60,7 +60,7 @@ private final class FuzzedEnd {
     private func receiveAny(type: UInt8, _ input: inout FuzzInput) {
         var header = FrameHeader(.data, flags: FrameFlags(rawValue: input.byte()), stream: UInt64(input.byte()))
         header.rawType = type
-        if header.type == .arena { header.descriptors = 1 }
+        if header.type == .arena || header.type == .data && header.flags.contains(.file) { header.descriptors = 1 }
         let shape = input.byte()
         let payload = shape & 0x80 == 0 ? input.take(Int(shape)) : likely(header, shape, &input)
         header.length = UInt32(payload.count)
@@ -73,6 +73,7 @@ private final class FuzzedEnd {
         let offer = Offer(
             size: shape & 1 == 0 ? number : nil,
             codec: shape & 2 == 0 ? .none : .zlib,
+            delivery: shape & 16 == 0 ? .inline : .descriptor,
             digest: shape & 4 == 0 ? .none : .crc32,
             isHeld: shape & 8 == 0
         )
@@ -80,7 +81,8 @@ private final class FuzzedEnd {
             switch header.type {
             case .request: Request(method: "m", offer: offer).encode(into: &bytes)
             case .response: ResponseHead(offer: offer).encode(into: &bytes)
-            case .accept: Accept(limit: number).encode(into: &bytes)
+            case .accept: Accept(limit: number, delivery: shape & 6 == 6 ? .descriptor : .inline).encode(into: &bytes)
+            case .data where header.flags.contains(.file): FileRange(offset: 0, count: number)?.encode(into: &bytes)
             case .refuse: Refuse(code: .failed, reason: "").encode(into: &bytes)
             case .credit: Credit(consumed: number, limit: number + UInt64(shape)).encode(into: &bytes)
             case .end: End(total: number, digestKind: offer.digest, digest: 0, trailer: Trailer()).encode(into: &bytes)
@@ -140,7 +142,8 @@ private final class FuzzedEnd {
     private func offer(_ input: inout FuzzInput) -> Offer {
         let shape = input.byte()
         let size = shape & 1 == 0 ? UInt64(input.byte()) : nil
-        return Offer(size: size, delivery: shape & 4 == 0 ? .inline : .arena, isHeld: shape & 2 == 0)
+        let delivery: BodyDelivery = shape & 4 == 0 ? .inline : shape & 8 == 0 ? .arena : .descriptor
+        return Offer(size: size, delivery: delivery, isHeld: shape & 2 == 0)
     }
 
     private func openCall(_ input: inout FuzzInput) {
@@ -161,6 +164,11 @@ private final class FuzzedEnd {
 
     private func send(_ id: UInt64, _ input: inout FuzzInput) {
         let number = Int(input.number())
+        if machine.canSendFile(id), number & 4 == 0, let size = machine.streams[id]?.send.offer?.size,
+            let file = FileRange(offset: UInt64(number), count: size)
+        {
+            return machine.send(file, on: id)
+        }
         let room = machine.sendRoom(id, slots: number & 3)
         let count = room.isEmpty ? 0 : min(room.bytes, Int(machine.limits.maxChunk), number)
         guard count > 0 else { return }

@@ -57,6 +57,7 @@ extension JobRunMachine.CallEnd {
             case .reset(let code, let reason):
                 .failed(JobFailure(code: "\(code)", text: "the worker gave the job up: \(code): \(reason)"))
             case .corruptBody: .protocolViolation(code: "corruptChunk", text: "the worker sent a bad result: \(error)")
+            case .badFile: .protocolViolation(code: "badFile", text: "the worker sent a bad result: \(error)")
             case .digestMismatch:
                 .protocolViolation(code: "digestMismatch", text: "the worker sent a bad result: \(error)")
             case .connection(let end): Self(end)
@@ -103,7 +104,7 @@ extension CallError {
     /// We found the result to be wrong, whatever the worker may still say of it.
     var isOurFinding: Bool {
         switch self {
-        case .corruptBody, .digestMismatch: true
+        case .corruptBody, .badFile, .digestMismatch: true
         default: false
         }
     }

@@ -14,7 +14,10 @@ struct ConnectedPair {
     init(
         limits: ConnectionLimits = ConnectionLimits(),
         pool: ChunkPool = .shared,
-        handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
+        passesFiles: Bool = true,
+        childReactor: Reactor? = nil,
+        handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void,
+        parentHandler: (@Sendable @concurrent (IncomingCall) async throws -> Void)? = nil
     ) async throws {
         var fds: [CInt] = [-1, -1]
         let result = unsafe clinux_socketpair(&fds)
@@ -22,11 +25,13 @@ struct ConnectedPair {
         var childConfiguration = ConnectionConfiguration(name: "child")
         childConfiguration.limits = limits
         childConfiguration.chunkPool = pool
+        childConfiguration.passesFiles = passesFiles
+        childConfiguration.handle(with: handler)
+        let reactor = childReactor ?? Reactor(name: "child")
+        if childReactor == nil { reactor.start() }
         var parentConfiguration = ConnectionConfiguration(name: "parent")
         parentConfiguration.chunkPool = pool
-        childConfiguration.handle(with: handler)
-        let childReactor = Reactor(name: "child")
-        childReactor.start()
+        if let parentHandler { parentConfiguration.handle(with: parentHandler) }
         parent = Connection(
             adopting: OwnedDescriptor(adopting: fds[0]),
             role: .parent,
@@ -36,7 +41,7 @@ struct ConnectedPair {
         child = Connection(
             adopting: OwnedDescriptor(adopting: fds[1]),
             role: .child,
-            reactor: childReactor,
+            reactor: reactor,
             configuration: childConfiguration
         )
         parent.start()

@@ -41,7 +41,7 @@ private final class Player {
             configuration.maxVersion = hello.maxVersion
         }
         // The parent can whatever is then put in force.
-        if role == .parent { configuration.capabilities.features = Capabilities.arena }
+        if role == .parent { configuration.capabilities.features = Capabilities.arena | Capabilities.descriptor }
         machine = ConnectionStateMachine(role: role, configuration: configuration)
     }
 
@@ -94,7 +94,9 @@ private final class Player {
         case .refuse(let refuse): machine.refuse(id, refuse)
         case .data(let payload):
             let flags = header.flags
-            let chunk = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: .arena, maxChunk: 262_144)
+            let delivery: BodyDelivery = flags.contains(.file) ? .descriptor : .arena
+            let chunk = try Chunk(flags: flags, payload: payload, codec: .zlib, delivery: delivery, maxChunk: 262_144)
+            if let file = chunk.file { return machine.send(file, on: id) }
             if let place = chunk.place {
                 let room = machine.sendRoom(id, slots: 1)
                 #expect(room.slots.contains(place.slot))

@@ -3,6 +3,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 #include "clinux_arena.h"
+#include "clinux_file.h"
 #include "clinux_reactor.h"
 #include "clinux_socket.h"
 #include "clinux_spawn.h"

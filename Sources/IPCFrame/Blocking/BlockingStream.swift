@@ -81,6 +81,8 @@ final class BlockingStream {
                 return .piece(bytes)
             case .damaged(let error):
                 throw error
+            // No end of this kind offers to take files.
+            case .file: throw .badFile("it was not asked for")
             case .end(let end):
                 try decoder.check(end)
                 isEnded = true

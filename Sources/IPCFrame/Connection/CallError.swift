@@ -14,6 +14,8 @@ public enum CallError: Error, Equatable, Sendable {
     case stopped(code: ErrorCode, reason: String)
     /// A chunk of the body for us does not inflate to what it declared.
     case corruptBody(String)
+    /// The file that the body for us came as is none that may be read so, or has become shorter.
+    case badFile(String)
     /// The body for us is not the one that was sent.
     case digestMismatch(expected: UInt32, found: UInt32)
     /// The body for us is larger than the caller takes; bytes.
@@ -46,6 +48,7 @@ extension CallError: CustomStringConvertible {
         case .reset(let code, let reason): "the call was given up by the other side: \(code)\(Self.tail(reason))"
         case .stopped(let code, let reason): "the receiver wants no more of the body: \(code)\(Self.tail(reason))"
         case .corruptBody(let detail): "a chunk of the body is corrupt: \(detail)"
+        case .badFile(let detail): "the file that the body came as cannot be used: \(detail)"
         case .digestMismatch(let expected, let found):
             "the body's digest is \(Self.hex(found)), not \(Self.hex(expected)) as it should be: bytes were changed"
         case .tooLarge(let limit): "the body is larger than the \(limit) bytes that were allowed"

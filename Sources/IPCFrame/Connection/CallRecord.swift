@@ -13,6 +13,10 @@ final class CallRecord {
     var delivery = CallOptions.Delivery.arena
 
     // The body that we send.
+    /// The file that goes with the DATA frame that waits.
+    var file: PassedDescriptor?
+    /// Whether the body goes as a file, whose bytes count as sent when they have been read.
+    var sendsFile = false
     var roomWaiter: CheckedContinuation<Result<SendRoom, CallError>, Never>?
     var isAccepted = false
     var consumedByPeer: UInt64 = 0
@@ -20,6 +24,9 @@ final class CallRecord {
     var flushWaiter: CheckedContinuation<Result<Void, CallError>, Never>?
     /// Set when the receiver wants no more.
     var outboundFailure: CallError?
+
+    /// Whether the body for us came as a file, whose bytes count as received when they have been read.
+    var receivesFile = false
 
     // Opener.
     let response = ResponseSlot()
@@ -62,6 +69,7 @@ final class CallRecord {
 
     func forget() {
         isForgotten = true
+        file = nil
         statistics.noteOver()
         incoming = nil
         // Whoever still sends has nobody to send to, and would wait for ever.

@@ -17,6 +17,8 @@ public struct CallStatistics: Equatable, Sendable {
     public var chunksCompressed: UInt64 = 0
     /// Those of them that went through shared memory.
     public var chunksShared: UInt64 = 0
+    /// Those of them that were a file, of which only the descriptor went.
+    public var filesPassed: UInt64 = 0
     /// PROGRESS frames that came.
     public var progressReports: UInt64 = 0
     /// How often the sending of a body waited for room: for the receiver to consume more, or for the socket to take more.
@@ -34,6 +36,14 @@ public struct CallStatistics: Equatable, Sendable {
         chunks += 1
         if chunk.isCompressed { chunksCompressed += 1 }
         if chunk.place != nil { chunksShared += 1 }
+    }
+
+    /// A body goes or comes as a file; its bytes are counted as they are read.
+    mutating func addFile(isSent: Bool) {
+        let wire = UInt64(FrameHeader.byteCount + FileRange.byteCount)
+        if isSent { wireBytesSent += wire } else { wireBytesReceived += wire }
+        chunks += 1
+        filesPassed += 1
     }
 }
 
@@ -82,6 +92,14 @@ final class StatisticsBox: Sendable {
     }
 
     func add(_ chunk: Chunk, isSent: Bool) { state.withLock { $0.statistics.add(chunk, isSent: isSent) } }
+
+    func addFile(isSent: Bool) { state.withLock { $0.statistics.addFile(isSent: isSent) } }
+
+    /// Of the file that was sent, the other end has read so much.
+    func noteRead(_ count: UInt64) { state.withLock { $0.statistics.bytesSent = count } }
+
+    /// So much more of the file that came has been read.
+    func addRead(_ count: Int) { state.withLock { $0.statistics.bytesReceived += UInt64(count) } }
 
     func addCreditStall() { state.withLock { $0.statistics.creditStalls += 1 } }
 }

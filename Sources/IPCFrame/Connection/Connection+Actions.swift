@@ -92,6 +92,7 @@ extension Connection {
     private func receiveConsumed(_ id: UInt64, _ count: UInt64) {
         guard let record = calls[id] else { return }
         record.consumedByPeer = count
+        if record.sendsFile { record.statistics.noteRead(count) }
         if let waiter = record.flushWaiter, count >= record.flushGoal {
             record.flushWaiter = nil
             waiter.resume(returning: .success(()))
@@ -99,6 +100,7 @@ extension Connection {
     }
 
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
+        if let file = chunk.file { return deliver(id, file, isFlush: chunk.isFlush) }
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
         guard !record.inbound.put(.chunk(chunk)) else { return }

@@ -24,7 +24,7 @@ extension Connection {
     func accept(_ id: UInt64) {
         guard let record = calls[id], let offer = machine.offerToAccept(id) else { return }
         let isShared = offer.delivery == .arena && record.delivery.usesArena(size: offer.size)
-        machine.accept(id, sharesMemory: isShared && shareMemory())
+        machine.accept(id, sharesMemory: isShared && shareMemory(), takesFile: takesFile(record))
     }
 
     /// Whether there is a region; the parent makes it when it is first needed.
@@ -35,7 +35,7 @@ extension Connection {
         do throws(SystemError) {
             let (region, descriptor) = try ArenaRegion.make()
             arena.region = region
-            writer.passing = descriptor
+            arenaDescriptor = descriptor
             machine.announceArena()
             noteArenaUse()
         } catch {

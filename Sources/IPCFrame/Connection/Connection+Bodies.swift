@@ -114,6 +114,7 @@ extension Connection {
     /// The application has taken `count` more raw bytes; `isFlush` if the sender waits to hear of it.
     nonisolated func consume(_ id: UInt64, count: Int, isFlush: Bool) {
         order { connection in
+            connection.noteRead(id, count)
             connection.machine.consume(id, count: count, isFlush: isFlush)
             connection.obey()
         }
@@ -122,10 +123,17 @@ extension Connection {
     /// The application has taken all of the body, the last `count` raw bytes too, and it is right.
     nonisolated func takeBody(_ id: UInt64, count: Int) {
         order { connection in
-            if count > 0 { connection.machine.consume(id, count: count) }
+            if count > 0 {
+                connection.noteRead(id, count)
+                connection.machine.consume(id, count: count)
+            }
             connection.machine.take(id)
             connection.obey()
         }
+    }
+
+    private func noteRead(_ id: UInt64, _ count: Int) {
+        if let record = calls[id], record.receivesFile { record.statistics.addRead(count) }
     }
 
     /// No more of the body for us is wanted.

@@ -16,11 +16,13 @@ extension Connection {
         if let end { throw .connection(end) }
         guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
         let codec = machine.canCompress ? options.codec : .none
+        let digest = machine.canDigest ? options.digest : .none
+        let passes = passes(body, codec, digest, options.delivery)
         let offer = Offer(
             size: body.size,
             codec: codec,
-            delivery: delivery(of: body.size, codec, options.delivery),
-            digest: machine.canDigest ? options.digest : .none,
+            delivery: passes ? .descriptor : delivery(of: body.size, codec, options.delivery),
+            digest: passes ? .none : digest,
             isHeld: options.holdsBody
         )
         let deadline = options.timeout.map { UInt64(max(0, $0.wholeNanoseconds / 1_000_000)) }
@@ -58,6 +60,11 @@ extension Connection {
         CallThreads.shared.run {
             do {
                 if !isAtOnce { try await self.waitForVerdict(id) }
+                if offer.delivery == .descriptor, let part = body.part, await self.canSendFile(id),
+                    let opened = part.reopened(), await self.send(part, opened: opened, on: id)
+                {
+                    return sender.finish(Trailer())
+                }
                 if let bytes = body.bytes { try await sender.send(bytes[...]) }
                 let next = body.begin()
                 while let piece = try await next() {

@@ -44,6 +44,7 @@ extension Connection {
                 trace?.record(header, isSent: false)
                 machine.receive(header, payload: payload)
                 obey()
+                reader.descriptors.closeRest()
             case .wouldBlock: return
             case .endOfFile(let duringFrame):
                 isReadingOver = true
@@ -63,7 +64,7 @@ extension Connection {
     /// Writes as much as the socket takes now.
     func flushOutput() {
         guard descriptor >= 0, !isWritingOver else { return }
-        switch writer.write(to: descriptor, next: { nextFrame() }) {
+        switch writer.write(to: descriptor, next: { nextFrame() }, passed: { passedDescriptor(for: $0) }) {
         case .done:
             if isShutdownWanted {
                 isWritingOver = true

@@ -25,6 +25,8 @@ public actor Connection {
     nonisolated let arena = ArenaHolder()
     let role: Role
     var isArenaTried = false
+    /// Goes with the ARENA frame that waits.
+    var arenaDescriptor: PassedDescriptor?
     /// Counts what goes through our half of the arena.
     var arenaUses: UInt64 = 0
     var arenaTimer: Reactor.TimerID?
@@ -77,6 +79,7 @@ public actor Connection {
         rules.capabilities.name = configuration.name
         rules.capabilities.pid = UInt32(truncatingIfNeeded: getpid())
         if configuration.sharesMemory { rules.capabilities.features |= Capabilities.arena }
+        if configuration.passesFiles { rules.capabilities.features |= Capabilities.descriptor }
         rules.receiveBudget = configuration.receiveBudget
         let machineRole: ConnectionStateMachine.Role = role == .parent ? .parent : .child
         machine = ConnectionStateMachine(role: machineRole, configuration: rules)
@@ -218,7 +221,8 @@ public actor Connection {
             pid: machine.peerPID,
             limits: machine.limits,
             canCompress: machine.canCompress,
-            canShareMemory: machine.canShareMemory
+            canShareMemory: machine.canShareMemory,
+            canPassFiles: machine.canPassFiles
         )
         peer = description
         for waiter in handshakeWaiters { waiter.resume(returning: .success(description)) }
@@ -262,7 +266,8 @@ public actor Connection {
         if let arenaTimer { reactor.cancel(arenaTimer) }
         arenaTimer = nil
         reader.descriptors.removeAll()
-        writer.passing = nil
+        writer.closeDescriptors()
+        arenaDescriptor = nil
         trace?.end()
         trace = nil
         let records = calls

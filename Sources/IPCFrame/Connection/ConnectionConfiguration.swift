@@ -10,6 +10,8 @@ public struct ConnectionConfiguration: Sendable {
     public var receiveBudget: UInt64 = 16 << 20
     /// Whether bodies may travel through memory that both ends share; what is used is said call by call.
     public var sharesMemory = true
+    /// Whether bodies may travel as open files; what is used is said call by call.
+    public var passesFiles = true
     /// The time from start to READY.
     public var handshakeTimeout: Duration = .seconds(10)
     /// Takes the calls that the other end opens, on the connection's thread; nil fails each as an unknown method.
@@ -46,6 +48,8 @@ public struct PeerDescription: Equatable, Sendable {
     public let canCompress: Bool
     /// Whether bodies may travel through shared memory.
     public let canShareMemory: Bool
+    /// Whether bodies may travel as open files.
+    public let canPassFiles: Bool
 }
 
 /// How one call is made.
@@ -58,11 +62,17 @@ public struct CallOptions: Sendable {
         case inline
         /// Through shared memory, save bodies that are compressed or small.
         case arena
+        /// A body that is a file goes as that file, opened once more for reading, and its receiver reads it where it lies:
+        /// no byte of it crosses the connection, and it has no digest. Others go as with ``auto``.
+        ///
+        /// The receiver can read all of the file, also where the body is a part of it. It must not become shorter before
+        /// the receiver has read it, or the call fails.
+        case descriptor
 
         /// Whether a body of `size` raw bytes, nil where unknown, should go through shared memory.
         func usesArena(size: UInt64?) -> Bool {
             switch self {
-            case .auto: size.map { $0 >= Self.worthwhileBytes } ?? true
+            case .auto, .descriptor: size.map { $0 >= Self.worthwhileBytes } ?? true
             case .inline: false
             case .arena: true
             }

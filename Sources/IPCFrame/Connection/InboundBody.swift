@@ -33,6 +33,14 @@ public final class InboundBody: AsyncSequence, Sendable {
         var heldIsFlush = false
         /// Raw bytes that the reader has done with, and the connection has not been told of.
         var consumed = 0
+        /// What the body came as, while it is read.
+        var file: ReceivedFile?
+    }
+
+    /// What comes next: a chunk that is not decoded yet, or bytes of a file.
+    private enum Part {
+        case chunk(Chunk)
+        case bytes([UInt8], isFlush: Bool)
     }
 
     /// What the connection is told of at the latest: a small part of a body's window, so that credit flows, and
@@ -76,30 +84,39 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// The next piece, or nil at the end.
     public func nextPiece() async throws(CallError) -> Piece? {
-        guard let chunk = try await nextChunk() else { return nil }
-        do throws(CallError) {
-            return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
-        } catch {
-            await fail(error)
-            throw error
+        switch try await nextPart() {
+        case nil: return nil
+        case .bytes(let bytes, let isFlush)?: return Piece(bytes: bytes, isFlush: isFlush)
+        case .chunk(let chunk)?:
+            do throws(CallError) {
+                return Piece(bytes: try decode(chunk), isFlush: chunk.isFlush)
+            } catch {
+                await fail(error)
+                throw error
+            }
         }
     }
 
-    /// The next chunk, not decoded yet, or nil at the end.
-    private func nextChunk() async throws(CallError) -> Chunk? {
+    /// The next part, or nil at the end.
+    private func nextPart() async throws(CallError) -> Part? {
         guard let isFlush = try release() else { return nil }
         do throws(CallError) {
             // A body that is here is read without disturbing the reactor, but not by a task that is to end.
             if call != nil, Task.isCancelled { call?.cancel() }
+            if let part = try readFile() { return part }
             let present = isFlush ? nil : try queue.takeNow()
             if isFlush || !isAtOnce { report(isFlush: isFlush, isNeeded: present == nil) }
             let item: InboundQueue.Item
             if let present { item = present } else { item = try await fetch() }
             switch item {
             case .chunk(let chunk):
-                return chunk
+                return .chunk(chunk)
             case .damaged(let error):
                 throw error
+            case .file(let file):
+                try file.check()
+                state.withLock { $0.file = file }
+                return try readFile()
             case .end(let end):
                 let unreported = try check(end)
                 if !isAtOnce { connection.takeBody(id, count: unreported) }
@@ -109,6 +126,23 @@ public final class InboundBody: AsyncSequence, Sendable {
             await fail(error)
             throw error
         }
+    }
+
+    /// The next piece of the file that the body came as; nil if there is none, or no more of it.
+    ///
+    /// Reads on the caller's thread. For one reader, as all of this.
+    private func readFile() throws(CallError) -> Part? {
+        guard var file = state.withLock({ $0.file.take() }), !file.isAtEnd else { return nil }
+        if let failure = queue.arenaFailure { throw failure }
+        report(isFlush: false, isNeeded: false)
+        let bytes = try file.next()
+        state.withLock { state in
+            state.decoder.addToDigest(bytes[...])
+            state.held = bytes.count
+            state.heldIsFlush = file.isFlushDue
+            state.file = file
+        }
+        return .bytes(bytes, isFlush: file.isFlushDue)
     }
 
     /// The reader has done with the piece that it holds.
@@ -205,9 +239,11 @@ public final class InboundBody: AsyncSequence, Sendable {
         state.withLock { state in
             state.phase = .failed(error)
             state.decoder.drop()
+            state.file = nil
         }
         switch error {
         case .corruptBody(let detail): await connection.stopBody(id, code: .corruptChunk, reason: detail)
+        case .badFile: await connection.stopBody(id, code: .badFile, reason: "\(error)")
         case .digestMismatch: await connection.stopBody(id, code: .digestMismatch, reason: "\(error)")
         case .tooLarge: await connection.stopBody(id, code: .tooLarge, reason: "\(error)")
         case .sink: await connection.stopBody(id, code: .failed, reason: "\(error)")
@@ -217,6 +253,7 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// Wants no more of it; the sender is told.
     public func stop(code: ErrorCode = .notWanted, reason: String = "") async {
+        state.withLock { $0.file = nil }
         await connection.stopBody(id, code: code, reason: reason)
     }
 
@@ -228,7 +265,12 @@ public final class InboundBody: AsyncSequence, Sendable {
         var collector = BodyCollector(size: size, limit: limit)
         do throws(CallError) {
             try collector.checkSize()
-            while let chunk = try await nextChunk() { try decode(chunk, into: &collector) }
+            while let part = try await nextPart() {
+                switch part {
+                case .chunk(let chunk): try decode(chunk, into: &collector)
+                case .bytes(let bytes, _): try collector.append(bytes)
+                }
+            }
         } catch {
             // Some failures have been told already; twice is no harm.
             await fail(error)

@@ -13,6 +13,8 @@ final class InboundQueue: Sendable {
     /// What the application fetches of a body.
     enum Item: Sendable {
         case chunk(Chunk)
+        /// All of the body, to be read piece by piece.
+        case file(ReceivedFile)
         case end(End)
         /// In place of a chunk that is not what it declared to be.
         case damaged(CallError)
@@ -233,7 +235,8 @@ final class InboundQueue: Sendable {
     /// Call before the sender is told of anything by which it may use its slots of the arena again.
     func loseArena() { state.withLock { $0.hasLostArena = true } }
 
-    /// Looked at after a chunk was copied out of its slot: why it may not be the body's, or nil.
+    /// Looked at after a chunk was copied out of its slot, and before more of a file is read: why it may not be the
+    /// body's, or nil.
     var arenaFailure: CallError? {
         state.withLock { state in
             guard state.hasLostArena else { return nil }

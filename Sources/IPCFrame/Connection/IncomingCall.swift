@@ -186,6 +186,7 @@ public final class IncomingCall: Sendable {
         switch error {
         case .failed(let remote): return remote
         case .corruptBody: return RemoteError(code: .corruptChunk, exitCode: 76, reason: error.description)
+        case .badFile: return RemoteError(code: .badFile, exitCode: 66, reason: error.description)
         case .digestMismatch: return RemoteError(code: .digestMismatch, exitCode: 76, reason: error.description)
         case .tooLarge: return RemoteError(code: .tooLarge, exitCode: 65, reason: error.description)
         default: return RemoteError(code: .failed, exitCode: 70, reason: error.description)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Glibc
 
 /// A body to be sent with a call.
@@ -9,6 +10,8 @@ public struct OutboundBody: Sendable {
     public let size: UInt64?
     /// The whole body, when it is in memory.
     let bytes: [UInt8]?
+    /// Where the whole body lies, when it is in a file.
+    let part: FilePart?
     /// Whether the same body can be sent again, as a retried call needs: bytes and files can, other sources cannot.
     public let isRepeatable: Bool
     /// Begins at the beginning, if the body is repeatable.
@@ -19,9 +22,16 @@ public struct OutboundBody: Sendable {
     /// May block: it runs on a thread of its own.
     typealias NextPiece = @Sendable @concurrent () async throws -> [UInt8]?
 
-    private init(size: UInt64?, bytes: [UInt8]? = nil, isRepeatable: Bool, begin: @escaping @Sendable () -> NextPiece) {
+    private init(
+        size: UInt64?,
+        bytes: [UInt8]? = nil,
+        part: FilePart? = nil,
+        isRepeatable: Bool,
+        begin: @escaping @Sendable () -> NextPiece
+    ) {
         self.size = size
         self.bytes = bytes
+        self.part = part
         self.isRepeatable = isRepeatable
         self.begin = begin
     }
@@ -60,7 +70,8 @@ public struct OutboundBody: Sendable {
         let result = file.withRawValue { unsafe fstat($0, &status) == 0 ? 0 : -errno }
         try SystemError.check("fstat", result)
         guard status.st_mode & S_IFMT == S_IFREG else { throw SystemError(call: "open", errno: ESPIPE) }
-        return Self.file(OpenFile(file.release(), isOwner: true), offset: 0, count: UInt64(status.st_size))
+        let count = UInt64(max(0, status.st_size))
+        return Self.file(OpenFile(file.release(), isOwner: true), offset: 0, count: count, isWhole: true)
     }
 
     private static func openForReading(_ path: String) -> CInt {
@@ -73,11 +84,23 @@ public struct OutboundBody: Sendable {
     /// The descriptor `file` is kept open by the caller until the call is over; the body begins at `offset` and has
     /// `count` raw bytes, which the file must have when they are read.
     public static func file(descriptor file: CInt, offset: UInt64 = 0, count: UInt64) -> OutboundBody {
-        Self.file(OpenFile(file, isOwner: false), offset: offset, count: count)
+        Self.file(OpenFile(file, isOwner: false), offset: offset, count: count, isWhole: false)
     }
 
-    private static func file(_ file: OpenFile, offset: UInt64, count: UInt64) -> OutboundBody {
-        OutboundBody(size: count, isRepeatable: true) {
+    /// Bytes in memory that can never change, for many calls: with ``CallOptions/Delivery/descriptor`` each receiver reads
+    /// the same memory, and no byte of it crosses the connection.
+    ///
+    /// - Throws: `SystemError` when the memory cannot be had.
+    public static func sealed(_ bytes: [UInt8]) throws(SystemError) -> OutboundBody {
+        // The array's own bytes, for the length of the call.
+        let file = unsafe bytes.withUnsafeBytes { unsafe clinux_file_sealed($0.baseAddress, $0.count) }
+        let owner = OpenFile(try SystemError.check("memfd_create", file), isOwner: true)
+        return Self.file(owner, offset: 0, count: UInt64(bytes.count), isWhole: true)
+    }
+
+    private static func file(_ file: OpenFile, offset: UInt64, count: UInt64, isWhole: Bool) -> OutboundBody {
+        let part = FileRange(offset: offset, count: count).map { FilePart(file: file, range: $0, isWhole: isWhole) }
+        return OutboundBody(size: count, part: part, isRepeatable: true) {
             let source = FileSource(file: file, offset: offset, end: offset + count)
             return { try await source.next() }
         }
@@ -96,21 +119,6 @@ private actor SequenceSource<Pieces: AsyncSequence & Sendable> where Pieces.Elem
         var current = iterator
         defer { iterator = current }
         return try await current.next(isolation: self)
-    }
-}
-
-/// A descriptor that is closed, if it is ours, when nobody reads it any more.
-private final class OpenFile: Sendable {
-    let descriptor: CInt
-    private let isOwner: Bool
-
-    init(_ descriptor: CInt, isOwner: Bool) {
-        self.descriptor = descriptor
-        self.isOwner = isOwner
-    }
-
-    deinit {
-        if isOwner { _ = close(descriptor) }
     }
 }
 

@@ -12,6 +12,8 @@ package struct Chunk: Sendable {
     package let bytes: ArraySlice<UInt8>
     /// Where the raw bytes lie, if that is the arena.
     package let place: ArenaPlace?
+    /// Where the raw bytes lie, if that is a file.
+    package let file: FileRange?
 
     /// A chunk of raw bytes.
     package init(stored bytes: ArraySlice<UInt8>, isFlush: Bool = false) {
@@ -20,6 +22,7 @@ package struct Chunk: Sendable {
         self.isFlush = isFlush
         self.bytes = bytes
         place = nil
+        file = nil
     }
 
     /// A chunk whose raw bytes have been copied into the arena.
@@ -29,6 +32,7 @@ package struct Chunk: Sendable {
         self.isFlush = isFlush
         bytes = ConnectionStateMachine.encoded { place.encode(into: &$0) }[...]
         self.place = place
+        file = nil
     }
 
     /// A compressed chunk; `bytes` starts with the raw length.
@@ -38,6 +42,7 @@ package struct Chunk: Sendable {
         self.isFlush = isFlush
         self.bytes = bytes
         place = nil
+        file = nil
     }
 
     /// Reads a DATA frame (PROTOCOL.md §8, §10).
@@ -48,13 +53,19 @@ package struct Chunk: Sendable {
         delivery: BodyDelivery = .inline,
         maxChunk: UInt32
     ) throws(ProtocolViolation) {
-        guard !flags.contains(.file), !flags.contains(.arena) || delivery == .arena else {
+        guard !flags.contains(.file) || delivery == .descriptor, !flags.contains(.arena) || delivery == .arena else {
             throw ProtocolViolation(.unexpectedFrame, detail: "the body was not accepted with this delivery")
         }
         isFlush = flags.contains(.flush)
         isCompressed = flags.contains(.compressed)
         bytes = payload[...]
         place = flags.contains(.arena) ? try ArenaPlace(parsing: payload) : nil
+        file = flags.contains(.file) ? try FileRange(parsing: payload) : nil
+        if let file {
+            guard !isCompressed else { throw .malformed("a compressed file") }
+            rawCount = Int(file.count)
+            return
+        }
         if let place {
             guard !isCompressed else { throw .malformed("a compressed chunk in the arena") }
             rawCount = place.count

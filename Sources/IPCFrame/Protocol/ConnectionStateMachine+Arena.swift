@@ -47,13 +47,14 @@ extension ConnectionStateMachine {
         arena.takeBack(stream.queue.arenaSlots)
     }
 
-    /// What an ARENA frame must have, and no other frame may have.
+    /// What ARENA and DATA with FILE must have, and no other frame may have.
     func descriptorFault(_ header: FrameHeader) -> ProtocolViolation? {
         let isArena = header.type == .arena && role == .child && phase == .open && canShareMemory
-        if isArena, header.descriptors != 1 {
+        let isFile = header.type == .data && header.flags.contains(.file) && phase == .open && canPassFiles
+        if isArena || isFile, header.descriptors != 1 {
             return ProtocolViolation(.badDescriptors, detail: "\(header.descriptors) descriptors where one belongs")
         }
-        guard header.descriptors == 0 || isArena else {
+        guard header.descriptors == 0 || isArena || isFile else {
             return ProtocolViolation(.badDescriptors, detail: "\(header.descriptors) descriptors where none belong")
         }
         return nil
@@ -91,8 +92,13 @@ extension ConnectionStateMachine {
 
     /// How an offered body is to come.
     func deliveryToAccept(_ stream: Stream) -> BodyDelivery {
-        let isWanted = stream.receive.mayShareMemory && stream.receive.offer?.delivery == .arena
-        return isWanted && isArenaMapped ? .arena : .inline
+        guard let offer = stream.receive.offer else { return .inline }
+        switch offer.delivery {
+        case .inline: return .inline
+        case .arena: return stream.receive.mayShareMemory && isArenaMapped ? .arena : .inline
+        case .descriptor:
+            return stream.receive.mayTakeFile && offer.size != nil && offer.codec == .none ? .descriptor : .inline
+        }
     }
 
     /// Whether the sender should hear that slots are free: after two, and when it may wait for any.

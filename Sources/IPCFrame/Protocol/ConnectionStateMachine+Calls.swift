@@ -231,12 +231,14 @@ extension ConnectionStateMachine {
         forgetIfOver(stream)
     }
 
-    /// The application wants the offered body; from the arena too, if it is offered so and `sharesMemory`.
-    package mutating func accept(_ id: UInt64, sharesMemory: Bool = true) {
+    /// The application wants the offered body; from the arena too, if it is offered so and `sharesMemory`, or as a file,
+    /// if it is offered so and `takesFile`.
+    package mutating func accept(_ id: UInt64, sharesMemory: Bool = true, takesFile: Bool = true) {
         guard let stream = streams[id], stream.receive.state == .offered else { return }
         guard !stream.receive.isAcceptWanted else { return }
         stream.receive.isAcceptWanted = true
         stream.receive.mayShareMemory = sharesMemory
+        stream.receive.mayTakeFile = takesFile
         waitingAccepts.append(stream)
         serveWaitingAccepts()
     }
@@ -261,7 +263,7 @@ extension ConnectionStateMachine {
             if budget.raise(&stream.receive, maxChunk: limits.maxChunk, force: isFlush) { isCreditDue = true }
         }
         serveWaitingAccepts()
-        if isCreditDue || isSlotCreditDue(stream) {
+        if isCreditDue || isSlotCreditDue(stream) || isFileCreditDue(stream) {
             stream.receive.credited = stream.receive.consumed
             out.appendCredit(stream)
         }

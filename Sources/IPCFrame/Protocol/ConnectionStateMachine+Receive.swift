@@ -238,8 +238,12 @@ extension ConnectionStateMachine {
         guard digests & (1 << UInt32(offer.digest.rawValue)) != 0 else {
             throw .malformed("digest \(offer.digest) is not in force")
         }
-        guard offer.delivery == .inline || offer.delivery == .arena && canShareMemory else {
-            throw .malformed("delivery \(offer.delivery) is not in force")
-        }
+        let isInForce =
+            switch offer.delivery {
+            case .inline: true
+            case .arena: canShareMemory
+            case .descriptor: canPassFiles
+            }
+        guard isInForce else { throw .malformed("delivery \(offer.delivery) is not in force") }
     }
 }

@@ -141,6 +141,7 @@ extension ConnectionStateMachine {
             delivery: stream.receive.delivery,
             maxChunk: limits.maxChunk
         )
+        if let file = chunk.file { return try receiveFile(file, chunk, stream) }
         let (reach, overflow) = stream.receive.received.addingReportingOverflow(UInt64(chunk.rawCount))
         guard !overflow, reach <= stream.receive.limit else {
             throw ProtocolViolation(

@@ -106,6 +106,8 @@ struct ReceiveHalf {
     var delivery = BodyDelivery.inline
     /// The application takes the body from the arena, if it is offered so.
     var mayShareMemory = false
+    /// The application takes the body as a file, if it is offered so.
+    var mayTakeFile = false
     /// What was consumed when the last CREDIT was queued.
     var credited: UInt64 = 0
 

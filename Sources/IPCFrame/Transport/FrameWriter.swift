@@ -24,18 +24,29 @@ struct FrameWriter {
     private(set) var writes: UInt64 = 0
     private var written = 0
     private var total = 0
-    /// A frame that comes with a descriptor, which must begin a write.
-    private var held: OutboundFrame?
-    /// The descriptor of the next frame that has one.
-    var passing: PassedDescriptor?
+    /// A frame that goes with a descriptor, which must begin a write.
+    private var held: (frame: OutboundFrame, descriptor: PassedDescriptor?)?
+    /// What goes with the first of the frames.
+    private var passing: PassedDescriptor?
 
     /// Whether anything waits for the socket.
     var isEmpty: Bool { frames.isEmpty && held == nil }
 
     /// Takes frames and writes them until there are none or the socket is full.
-    mutating func write(to descriptor: CInt, next: () -> OutboundFrame?) -> Outcome {
+    ///
+    /// `passed` gives the descriptor that goes with a frame whose header counts one.
+    mutating func write(
+        to descriptor: CInt,
+        next: () -> OutboundFrame?,
+        passed: (OutboundFrame) -> PassedDescriptor? = { _ in nil }
+    ) -> Outcome {
         while true {
-            if frames.isEmpty { take(next) }
+            if frames.isEmpty {
+                take {
+                    guard let frame = next() else { return nil }
+                    return (frame, frame.header.descriptors > 0 ? passed(frame) : nil)
+                }
+            }
             guard !frames.isEmpty else { return .done }
             writes += 1
             let count = send(descriptor)
@@ -55,13 +66,25 @@ struct FrameWriter {
         headers.removeAll(keepingCapacity: true)
         written = 0
         total = 0
+        passing = nil
     }
 
-    private mutating func take(_ next: () -> OutboundFrame?) {
-        while total < Self.batchBytes, frames.count < Self.batchFrames, let frame = held.take() ?? next() {
-            if frame.header.descriptors > 0, !frames.isEmpty {
-                held = frame
-                return
+    /// Nothing more will be written.
+    mutating func closeDescriptors() {
+        passing = nil
+        held = nil
+    }
+
+    private mutating func take(_ next: () -> (frame: OutboundFrame, descriptor: PassedDescriptor?)?) {
+        while total < Self.batchBytes, frames.count < Self.batchFrames,
+            let (frame, descriptor) = held.take() ?? next()
+        {
+            if frame.header.descriptors > 0 {
+                guard frames.isEmpty else {
+                    held = (frame, descriptor)
+                    return
+                }
+                passing = descriptor
             }
             frame.header.encode(into: &headers)
             frames.append(frame)

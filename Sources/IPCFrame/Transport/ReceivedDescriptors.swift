@@ -57,6 +57,9 @@ struct ReceivedDescriptors {
         claimed.isEmpty ? nil : claimed.removeFirst()
     }
 
+    /// What nobody has taken of the newest frame's is closed.
+    mutating func closeRest() { claimed.removeAll() }
+
     mutating func removeAll() {
         waiting.removeAll()
         claimed.removeAll()

@@ -59,6 +59,8 @@ extension ErrorCode {
     public static let sourceFailed = ErrorCode(rawValue: 0x0109)
     /// The call's deadline has passed.
     public static let deadlineExceeded = ErrorCode(rawValue: 0x010A)
+    /// The file that a body came as is none that may be read so, or it has become shorter.
+    public static let badFile = ErrorCode(rawValue: 0x010B)
 
     /// The call's work failed.
     public static let failed = ErrorCode(rawValue: 0x0200)
@@ -84,6 +86,7 @@ extension ErrorCode {
         .stopped: "stopped", .draining: "draining", .tooManyStreams: "tooManyStreams", .tooLarge: "tooLarge",
         .notWanted: "notWanted", .digestMismatch: "digestMismatch", .corruptChunk: "corruptChunk",
         .descriptorsLost: "descriptorsLost", .sourceFailed: "sourceFailed", .deadlineExceeded: "deadlineExceeded",
+        .badFile: "badFile",
         .failed: "failed", .unknownMethod: "unknownMethod", .badArgument: "badArgument", .badData: "badData",
         .unavailable: "unavailable", .notPermitted: "notPermitted", .internal: "internal",
     ]

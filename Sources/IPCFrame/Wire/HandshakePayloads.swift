@@ -57,13 +57,15 @@ package struct Capabilities: Equatable, Sendable {
     package var codecs: UInt32 = 0x3
     /// Bit n: digest n.
     package var digests: UInt32 = 0x3
-    /// Bit 0: ``arena``.
+    /// Bit 0: ``arena``, bit 1: ``descriptor``.
     package var features: UInt64 = 0
     package var name = ""
     package var pid: UInt32 = 0
 
     /// The feature of delivery by arena.
     package static let arena: UInt64 = 1
+    /// The feature of delivery by descriptor.
+    package static let descriptor: UInt64 = 2
 
     package init() {}
 
