@@ -18,9 +18,9 @@ extension ConformanceCase {
         _ body: @escaping @Sendable (Session) throws -> Void
     ) -> ConformanceCase {
         ConformanceCase("10.1 \(name)") { session in
-            session.wantsArena = true
+            session.wantedFeatures = Capabilities.arena
             try session.open()
-            if session.hasArena { try body(session) } else { try session.close() }
+            if session.features != 0 { try body(session) } else { try session.close() }
         }
     }
 

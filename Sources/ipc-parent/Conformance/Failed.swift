@@ -27,5 +27,5 @@ struct ConformanceCase: Sendable {
     /// Every case, in the order of PROTOCOL.md.
     static let all: [ConformanceCase] =
         handshake + handshakeViolations + connectionRows + streamIDs + requestLayouts + bodies + credit + endings
-        + sendRows + receiveRows + chunks + arena + transport + draining
+        + sendRows + receiveRows + chunks + arena + files + transport + draining
 }

@@ -10,9 +10,10 @@ final class Session {
     private let deadline: ContinuousMoment
     private(set) var limits = ConnectionLimits()
     private var isOpen = false
-    /// Whether WELCOME puts delivery by arena in force, if HELLO offers it.
-    var wantsArena = false
-    private(set) var hasArena = false
+    /// What WELCOME puts in force, as far as HELLO offers it.
+    var wantedFeatures: UInt64 = 0
+    /// What is in force.
+    private(set) var features: UInt64 = 0
     private var lastPing: UInt64 = 0
     /// Bytes of the one response body that a case counts.
     var received: UInt64 = 0
@@ -191,8 +192,8 @@ final class Session {
         inForce.limits = limits
         inForce.codecs &= hello.capabilities.codecs
         inForce.digests &= hello.capabilities.digests
-        if wantsArena { inForce.features = hello.capabilities.features & Capabilities.arena }
-        hasArena = inForce.features != 0
+        features = hello.capabilities.features & wantedFeatures
+        inForce.features = features
         inForce.name = "conformance"
         inForce.pid = UInt32(getpid())
         return Welcome(version: 1, capabilities: inForce)
