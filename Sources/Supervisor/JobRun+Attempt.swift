@@ -59,12 +59,13 @@ extension JobRun {
         do throws(ConnectionEnd) {
             let peer = try await connection.handshake()
             attempt.sharesMemory = request.wantsSharedMemory && peer.canShareMemory
+            attempt.passesInput = request.transport == .descriptor && peer.canPassFiles && request.input?.file != nil
             outcome.traffic.codec = codec == .zlib && peer.canCompress ? "zlib" : "none"
-            guard request.transport != .memory || peer.canShareMemory else {
+            if let missing = missingTransport(peer) {
                 let failure = JobFailure(
                     code: "unsupportedTransport",
                     exitCode: SupervisorExitCode.notSupervised,
-                    text: "the worker does not offer shared memory; use --transport auto"
+                    text: "the worker \(missing); use --transport auto"
                 )
                 return handle(.callEnded(.failed(failure)), from: number)
             }
@@ -72,6 +73,15 @@ extension JobRun {
         } catch {
             note(error)
             handle(.callEnded(JobRunMachine.CallEnd(error)), from: number)
+        }
+    }
+
+    /// What the worker would have to offer, and does not.
+    private func missingTransport(_ peer: PeerDescription) -> String? {
+        switch request.transport {
+        case .memory where !peer.canShareMemory: "does not offer shared memory"
+        case .descriptor where !peer.canPassFiles: "takes no open files"
+        case .auto, .socket, .memory, .descriptor: nil
         }
     }
 
@@ -139,6 +149,7 @@ extension JobRun {
             let trailer = try await take(response.body, number)
             await events?.value
             keep(trailer)
+            if attempt.passesInput { request.input?.passed(call.statistics.bytesSent) }
             request.input?.finish()
             let exitCode = Int32(clamping: trailer.exitCode ?? 0)
             handle(.completed(exitCode: exitCode, reason: trailer.reason), from: number)
@@ -185,16 +196,22 @@ extension JobRun {
         handle(.progress(isFinal: true), from: number)
     }
 
-    /// What goes through shared memory is not compressed.
-    private var codec: BodyCodec { attempt.sharesMemory ? .none : request.codec }
+    /// What goes through shared memory, or as a file, is not compressed.
+    private var codec: BodyCodec { attempt.sharesMemory || attempt.passesInput ? .none : request.codec }
 
     private var callOptions: CallOptions {
         var options = CallOptions()
         options.codec = codec
-        options.delivery = attempt.sharesMemory ? (request.transport == .memory ? .arena : .auto) : .inline
+        options.delivery = delivery
         options.holdsBody = request.input != nil
         options.timeout = request.timeout.map { max(.zero, $0 - (ContinuousMoment.now - attempt.startedAt)) }
         return options
+    }
+
+    private var delivery: CallOptions.Delivery {
+        if attempt.passesInput { return .descriptor }
+        guard attempt.sharesMemory else { return .inline }
+        return request.transport == .memory ? .arena : .auto
     }
 
     private func keep(_ trailer: Trailer) {
@@ -206,6 +223,9 @@ extension JobRun {
 
     private var body: OutboundBody {
         guard let input = request.input else { return .none }
+        if attempt.passesInput, let file = input.file, let count = input.byteCount {
+            return .file(descriptor: file.descriptor, offset: file.offset, count: count)
+        }
         let gate = inputGate
         return .pieces(size: input.byteCount) {
             try gate.pass { () throws(JobBodyError) in
@@ -297,7 +317,8 @@ extension JobRun {
         traffic.chunks = statistics.chunks
         traffic.chunksCompressed = statistics.chunksCompressed
         traffic.codec = traffic.codec ?? codec.name
-        traffic.transport = statistics.chunksShared > 0 ? "memory" : "socket"
+        traffic.transport =
+            statistics.filesPassed > 0 ? "descriptor" : statistics.chunksShared > 0 ? "memory" : "socket"
         return traffic
     }
 }

@@ -17,6 +17,8 @@ public actor JobRun {
         var lastTraffic: CallStatistics?
         /// The bodies may go through shared memory.
         var sharesMemory = false
+        /// The input goes as the open file that it is.
+        var passesInput = false
         /// An end that was wanted before there was a worker.
         var earlyStop: JobRunMachine.Action?
     }

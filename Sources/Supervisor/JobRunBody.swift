@@ -7,6 +7,12 @@ public protocol JobInput: Sendable {
     /// How many bytes there are from the beginning to the end, if that is known.
     var byteCount: UInt64? { get }
 
+    /// The open file that all of it lies in, if the worker may read it there instead; nil for what is no regular file.
+    var file: JobInputFile? { get }
+
+    /// The worker has read so much of ``file``, from its beginning.
+    func passed(_ count: UInt64)
+
     /// Takes up to `count` bytes from where the last call stopped; none means the end.
     func read(upTo count: Int) throws(JobBodyError) -> [UInt8]
 
@@ -18,6 +24,28 @@ public protocol JobInput: Sendable {
 
     /// Ends a read that waits, soon; called from any thread.
     func interrupt()
+}
+
+extension JobInput {
+    /// Nil: all of it is read here.
+    public var file: JobInputFile? { nil }
+
+    /// Nothing is passed.
+    public func passed(_ count: UInt64) {}
+}
+
+/// Where in an open file a job's input begins.
+public struct JobInputFile: Sendable {
+    /// The file, open for reading as long as the input is there.
+    public let descriptor: Int32
+    /// Where the input begins.
+    public let offset: UInt64
+
+    /// The file behind `descriptor`, from `offset` on.
+    public init(descriptor: Int32, offset: UInt64) {
+        self.descriptor = descriptor
+        self.offset = offset
+    }
 }
 
 /// Where a job's result goes.

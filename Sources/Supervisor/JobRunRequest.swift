@@ -11,6 +11,9 @@ public struct JobRequest: Sendable {
         case socket
         /// Through shared memory; small bodies go over the socket. Fails where the worker cannot.
         case memory
+        /// An input that is a regular file as the open file, of which the worker can then read all; everything else as
+        /// with ``auto``. Fails where the worker cannot.
+        case descriptor
     }
 
     /// The worker; one is started for each attempt.
@@ -51,7 +54,7 @@ public struct JobRequest: Sendable {
         case .socket: false
         case .memory: true
         // What is not known to be large is not worth a region of 8 MiB.
-        case .auto: !insistsOnCodec && input?.byteCount ?? 0 >= Self.sharedFrom
+        case .auto, .descriptor: !insistsOnCodec && input?.byteCount ?? 0 >= Self.sharedFrom
         }
     }
 

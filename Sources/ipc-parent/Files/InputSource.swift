@@ -101,6 +101,13 @@ final class InputSource: JobInput {
         if case .file = origin { true } else { isAbsent }
     }
 
+    var file: JobInputFile? {
+        guard case .file(let start, let count, _) = origin, count > 0 else { return nil }
+        return JobInputFile(descriptor: state.withLock { $0.fd }, offset: UInt64(start))
+    }
+
+    func passed(_ count: UInt64) { state.withLock { $0.position = count } }
+
     func read(upTo count: Int) throws(JobBodyError) -> [UInt8] {
         switch origin {
         case .file(let start, let total, _): try readFile(start: start, total: total, upTo: count)

@@ -90,6 +90,7 @@ struct Foreground {
             case .auto: .auto
             case .socket: .socket
             case .memory: .memory
+            case .descriptor: .descriptor
             }
         request.timeout = options.timeout.duration
         request.stallTimeout = options.patience.stallTimeout.duration

@@ -3,7 +3,7 @@ import ArgumentParser
 
 /// Everything that `ipc-parent run` takes on its command line.
 struct RunOptions: ParsableArguments {
-    enum Transport: String, ExpressibleByArgument, CaseIterable { case auto, socket, memory }
+    enum Transport: String, ExpressibleByArgument, CaseIterable { case auto, socket, memory, descriptor }
 
     @OptionGroup var program: WorkerProgramOptions
 
@@ -31,7 +31,7 @@ struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How bodies travel: auto takes shared memory for large ones that are not to be compressed.",
-            valueName: "auto|socket|memory"
+            valueName: "auto|socket|memory|descriptor"
         )
     )
     var transport = Transport.auto
@@ -76,8 +76,8 @@ struct RunOptions: ParsableArguments {
             throw ValidationError("The job's name must have 1 to 256 bytes.")
         }
         guard (0...1_000).contains(retries) else { throw ValidationError("--retries takes a number from 0 to 1000.") }
-        if transport == .memory, compression == .zlib {
-            throw ValidationError("--transport memory does not compress; leave --compression zlib out.")
+        if transport == .memory || transport == .descriptor, compression == .zlib {
+            throw ValidationError("--transport \(transport) does not compress; leave --compression zlib out.")
         }
         if let report = telling.report, report == output, report != "/dev/null" {
             let place = report == "-" ? "standard output" : "'\(report)'"
