@@ -153,7 +153,7 @@ extension ChunkPool {
                     switch try await queue.take() {
                     case .chunk(let chunk): _ = try decoder.decode(chunk)
                     case .damaged(let error): throw error
-                    case .end: return
+                    case .end, .file: return
                     }
                     taken += 1
                 }

@@ -63,7 +63,7 @@ extension Connection {
                 if offer.delivery == .descriptor, let part = body.part, await self.canSendFile(id),
                     let opened = part.reopened(), await self.send(part, opened: opened, on: id)
                 {
-                    return sender.finish(Trailer())
+                    return await sender.finish(Trailer())
                 }
                 if let bytes = body.bytes { try await sender.send(bytes[...]) }
                 let next = body.begin()
