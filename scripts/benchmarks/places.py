@@ -10,10 +10,12 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCHMARKS, EXAMPLES, SAMPLES = (os.path.join(ROOT, name) for name in ("Benchmarks", "Examples", "Samples"))
+# The sources of the programs in C, and the libraries that they are linked with.
+C_PROGRAMS = {"bench-reference": ("Reference", ()), "bench-codecs": ("Codecs", ("-lz",))}
 # A program's package, and how it is built: workers as those that are shipped.
 PROGRAMS = {
     "ipc-parent": (ROOT, "release"), "ipc-child": (ROOT, "release"),
-    "ipc-bench": (BENCHMARKS, "release"), "bench-reference": (BENCHMARKS, "cc"),
+    "ipc-bench": (BENCHMARKS, "release"), "bench-reference": (BENCHMARKS, "cc"), "bench-codecs": (BENCHMARKS, "cc"),
     "heavy-service": (EXAMPLES, "swift"), "heavy-worker": (EXAMPLES, "swift"), "latency-bench": (EXAMPLES, "swift"),
 }
 
@@ -38,9 +40,10 @@ class Programs:
         for name in names:
             package, how = PROGRAMS[name]
             if how == "cc":
-                sources = os.path.join(package, "Reference")
+                directory, libraries = C_PROGRAMS[name]
+                sources = os.path.join(package, directory)
                 files = [os.path.join(sources, file) for file in sorted(os.listdir(sources)) if file.endswith(".c")]
-                command = ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", self[name], *files]
+                command = ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", self[name], *files, *libraries]
             elif how == "release":
                 command = [os.path.join(ROOT, "scripts", "build-release"), "--package-path", package, name]
             else:
