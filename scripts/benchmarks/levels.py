@@ -17,6 +17,8 @@ BYTES = 4 << 20
 CHUNKS = (16 << 10, 64 << 10, 256 << 10, 1 << 20)
 LEVELS = [("zlib", level) for level in (1, 6, 9)] + [("isal", level) for level in (0, 1, 2, 3)]
 TURNS = 3
+# Of the processor, for each of deflate and inflate.
+LEAST_SECONDS = 0.15
 
 
 def measure(session):
@@ -76,7 +78,8 @@ def table(session, kinds):
         for codec, level in levels:
             cells = []
             for chunk in CHUNKS:
-                contender = Contender(f"{codec} {level}", program, codec=codec, level=level, chunk=chunk, bytes=BYTES)
+                contender = Contender(f"{codec} {level}", program, codec=codec, level=level, chunk=chunk, bytes=BYTES,
+                                      seconds=LEAST_SECONDS)
                 runs = session.compare([contender], "codec-table", turns=TURNS, data=path).get(contender.name)
                 if not runs:
                     break

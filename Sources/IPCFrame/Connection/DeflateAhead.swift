@@ -80,9 +80,7 @@ final class DeflateAhead: Sendable {
         own.withLock { $0 = nil }
     }
 
-    /// Nobody wants the body any more: what is not done yet is left undone.
-    ///
-    /// Nothing is added after it.
+    /// Nobody wants the body any more: what is not done yet is left undone, and not handed on.
     func drop() { state.withLock { $0.window.removeAll() } }
 
     private static func encode(_ raw: ArraySlice<UInt8>, _ isFlush: Bool, _ deflater: ChunkDeflater) -> Chunk {
