@@ -146,8 +146,7 @@ final class SimulatedApplication {
             &random,
             largest: largestBody,
             salt: 2 * machine.nextID,
-            initialCredit: machine.limits.initialCredit,
-            mayUseArena: machine.canShareMemory
+            for: machine
         )
         do throws(CallRejection) {
             let id = try machine.openCall(Request(method: "work", offer: script.offer))

@@ -29,14 +29,19 @@ struct OutboundScript {
     /// The machine said that there is no room, or no verdict; it will tell.
     var isBlocked: Bool
 
-    init(_ random: inout SeededRandom, largest: Int, salt: UInt64, initialCredit: UInt32, mayUseArena: Bool) {
+    init(_ random: inout SeededRandom, largest: Int, salt: UInt64, for machine: borrowing ConnectionStateMachine) {
+        let initialCredit = machine.limits.initialCredit
         let credit = Int(initialCredit)
+        // A file is soon sent: seldom, so that the other ways are seen in every state.
+        var deliveries = [BodyDelivery.inline, .inline]
+        if machine.canShareMemory { deliveries += [.arena, .arena, .arena, .arena] }
+        if machine.canPassFiles { deliveries.append(.descriptor) }
         let sizes = [0, 1, max(0, credit - 1), credit, credit + 1, random.below(9_000), random.below(60_000)]
         total = UInt64(min(largest, random.pick(sizes)))
         offer = Offer(
             size: random.once(in: 3) ? nil : total,
             codec: random.once(in: 2) ? .zlib : .none,
-            delivery: mayUseArena && !random.once(in: 3) ? .arena : .inline,
+            delivery: random.pick(deliveries),
             digest: random.once(in: 2) ? .crc32 : .none,
             isHeld: random.once(in: 4)
         )
@@ -65,6 +70,12 @@ struct OutboundScript {
         guard sent < total else {
             isOver = true
             machine.sendEnd(id, digest: offer.digest == .none ? 0 : 7, trailer: Trailer())
+            return true
+        }
+        // A file is told by where the body begins in it.
+        if machine.canSendFile(id), !random.once(in: 4), let file = FileRange(offset: salt, count: total) {
+            machine.send(file, on: id)
+            sent = total
             return true
         }
         let room = machine.sendRoom(id, slots: random.below(4))
@@ -134,7 +145,10 @@ struct InboundScript {
     mutating func deliver(_ chunk: Chunk) throws {
         try hold(!isOver && !isWhole, "a chunk for a body that is over")
         var copy: Copy?
-        if let place = chunk.place {
+        if let file = chunk.file {
+            try hold(received == 0 && file.count == offer.size, "a file that is not the whole body")
+            try hold(file.offset == salt, "a file of another body")
+        } else if let place = chunk.place {
             copy = Copy(slot: place.slot, content: .init(salt: salt, offset: received, count: chunk.rawCount))
         } else if chunk.isCompressed {
             let start = Array(chunk.bytes).span.littleEndian64(at: 4)
@@ -163,7 +177,7 @@ struct InboundScript {
         guard !isOver else { return false }
         if !isAcceptAsked, !machine.isSentAtOnce(offer) {
             isAcceptAsked = true
-            machine.accept(id, sharesMemory: !random.once(in: 5))
+            machine.accept(id, sharesMemory: !random.once(in: 5), takesFile: !random.once(in: 5))
             return true
         }
         if let first = waiting.first {

@@ -114,7 +114,7 @@ final class SimulatedCall {
         guard !isForgotten else { return false }
         if outbound?.giveUpSlot(id, &machine) == true { return true }
         // An answer that has begun is the rarest state: there it happens more often.
-        if isRash, outcome == nil, random.once(in: isLocal && inbound != nil ? 6 : 25), try end(&machine, &random) {
+        if isRash, outcome == nil, random.once(in: isLocal && inbound != nil ? 4 : 25), try end(&machine, &random) {
             return true
         }
         if isLocal {
@@ -149,8 +149,7 @@ final class SimulatedCall {
                 &random,
                 largest: largestBody,
                 salt: id * 2 + 1,
-                initialCredit: machine.limits.initialCredit,
-                mayUseArena: machine.canShareMemory
+                for: machine
             )
             outbound = script
             try machine.respond(id, ResponseHead(offer: script.offer))
