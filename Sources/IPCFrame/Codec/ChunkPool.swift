@@ -2,21 +2,23 @@
 internal import CLinux
 internal import Synchronization
 
-/// Threads that deflate and inflate chunks, shared by all bodies of the process: one for each processor.
+/// Threads that deflate and inflate chunks, shared by all bodies of the process: one for each processor but one, which is
+/// left to the reactors.
 ///
 /// Chunks share no context, so the chunks of one body are worked at side by side; ``OrderedWindow`` puts them back in
 /// order. Work is done first come, first served, and a body has no more than ``width`` chunks here: none can keep the
 /// others waiting for long, and the memory that all take is bounded by the bodies that a connection allows.
 final class ChunkPool: Sendable {
-    /// The threads of this process: as many as it has processors, at most 8, with the library in force.
-    static let shared = ChunkPool(width: min(Int(clinux_processor_count()), 8), codec: .current)
+    /// The threads of this process: one fewer than it has processors, at most 8, with the library in force.
+    static let shared = ChunkPool(width: min(Int(clinux_processor_count()) - 1, 8), codec: .current)
 
     /// Smaller chunks are done sooner than a thread is woken for them.
     static let smallestWorthwhile = 16 << 10
 
     typealias Work = @Sendable (ChunkCoders) -> Void
 
-    /// How many chunks of one body may be worked at ahead; 0 where there is one processor, and nothing to gain.
+    /// How many chunks of one body may be worked at ahead; 0 where there are one or two processors: the two ends of a
+    /// connection keep those busy as it is.
     let width: Int
     let codec: ChunkCodec
 
@@ -28,6 +30,7 @@ final class ChunkPool: Sendable {
     private let state = Mutex(State())
     private let wakeup = Semaphore()
 
+    /// A width below 2 is none.
     init(width: Int, codec: ChunkCodec) {
         self.width = width > 1 ? width : 0
         self.codec = codec
