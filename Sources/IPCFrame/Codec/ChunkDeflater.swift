@@ -15,20 +15,15 @@ package enum EncodedChunk: Equatable, Sendable {
 ///
 /// Belongs to one sender; it has no locks.
 package final class ChunkDeflater {
-    private let library: Library
+    private let library: any DeflatingLibrary
     private var policy = CompressionPolicy()
     /// Deflated into, then copied from in its exact size: queued payloads hold no spare room.
     private var scratch: [UInt8] = []
 
-    private enum Library {
-        case zlib(ZlibDeflater)
-        case isal(ISALDeflater)
-    }
-
     package init(codec: ChunkCodec = .current) {
         switch codec {
-        case .zlib: library = .zlib(ZlibDeflater())
-        case .isal: library = .isal(ISALDeflater())
+        case .zlib: library = ZlibDeflater()
+        case .isal: library = ISALDeflater()
         }
     }
 
@@ -57,10 +52,7 @@ package final class ChunkDeflater {
             unsafe scratch.withUnsafeMutableBufferPointer { output in
                 // `scratch` has at least `capacity` bytes: what follows the prefix is what the stream may fill.
                 let room = unsafe UnsafeMutableBufferPointer(rebasing: output[prefix..<capacity])
-                return switch library {
-                case .zlib(let deflater): unsafe deflater.deflate(input, into: room)
-                case .isal(let deflater): unsafe deflater.deflate(input, into: room)
-                }
+                return unsafe library.deflate(input, into: room)
             }
         }
         guard let size else { return nil }
@@ -72,8 +64,14 @@ package final class ChunkDeflater {
     }
 }
 
+/// What a library does for ``ChunkDeflater``.
+private protocol DeflatingLibrary: AnyObject {
+    /// Deflates into `output`; gives the stream's bytes, or nil when they do not fit.
+    func deflate(_ input: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<UInt8>) -> Int?
+}
+
 /// zlib's deflate, level 1, its state kept from chunk to chunk.
-@safe private final class ZlibDeflater {
+@safe private final class ZlibDeflater: DeflatingLibrary {
     // zlib keeps the address of its stream: it must not move, so it lives on the heap.
     private let stream: UnsafeMutablePointer<z_stream>
 
@@ -103,7 +101,7 @@ package final class ChunkDeflater {
 }
 
 /// ISA-L's deflate, level 1.
-@safe private final class ISALDeflater {
+@safe private final class ISALDeflater: DeflatingLibrary {
     private let state: OpaquePointer
 
     init() {

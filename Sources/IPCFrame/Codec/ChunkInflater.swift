@@ -8,17 +8,12 @@ import Glibc
 ///
 /// Belongs to one receiver; it has no locks. Exactly the declared number of bytes is made, whatever the stream holds: nothing can grow beyond it.
 package final class ChunkInflater {
-    private let library: Library
-
-    private enum Library {
-        case zlib(ZlibInflater)
-        case isal(ISALInflater)
-    }
+    private let library: any InflatingLibrary
 
     package init(codec: ChunkCodec = .current) {
         switch codec {
-        case .zlib: library = .zlib(ZlibInflater())
-        case .isal: library = .isal(ISALInflater())
+        case .zlib: library = ZlibInflater()
+        case .isal: library = ISALInflater()
         }
     }
 
@@ -57,11 +52,7 @@ package final class ChunkInflater {
         let raw = unsafe stream.withUnsafeBufferPointer { input in
             unsafe [UInt8](unsafeUninitializedCapacity: rawLength) { output, count in
                 // Both write only inside the bounds of `output`, and fill all of it when they report no failure.
-                failure =
-                    switch library {
-                    case .zlib(let inflater): unsafe inflater.inflate(input, into: output, count: rawLength)
-                    case .isal(let inflater): unsafe inflater.inflate(input, into: output, count: rawLength)
-                    }
+                failure = unsafe library.inflate(input, into: output, count: rawLength)
                 count = failure == nil ? rawLength : 0
             }
         }
@@ -78,8 +69,18 @@ package final class ChunkInflater {
     }
 }
 
+/// What a library does for ``ChunkInflater``.
+private protocol InflatingLibrary: AnyObject {
+    /// Inflates into `output` exactly `count` bytes, or says what is wrong.
+    func inflate(
+        _ input: UnsafeBufferPointer<UInt8>,
+        into output: UnsafeMutableBufferPointer<UInt8>,
+        count: Int
+    ) -> CodecError?
+}
+
 /// zlib's inflate, its state kept from chunk to chunk.
-@safe private final class ZlibInflater {
+@safe private final class ZlibInflater: InflatingLibrary {
     // zlib keeps the address of its stream: it must not move, so it lives on the heap.
     private let stream: UnsafeMutablePointer<z_stream>
 
@@ -131,7 +132,7 @@ package final class ChunkInflater {
 }
 
 /// ISA-L's inflate.
-@safe private final class ISALInflater {
+@safe private final class ISALInflater: InflatingLibrary {
     private let state: OpaquePointer
 
     init() {
