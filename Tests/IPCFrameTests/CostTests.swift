@@ -78,10 +78,11 @@ import Testing
         }
         for (end, cost) in [("parent", costs.parent), ("child", costs.child)] {
             let each = cost / calls
-            #expect(each.allocations <= 75 || allocations_are_counted() == 0, "\(end): \(each)")
-            #expect(each.reads <= 1.5, "\(end): \(each)")
-            #expect(each.writes <= 1.5, "\(end): \(each)")
-            #expect(each.polls <= 4, "\(end): \(each)")
+            // Less than was ever counted would mean that nothing is counted any more.
+            #expect((10...75).contains(each.allocations) || allocations_are_counted() == 0, "\(end): \(each)")
+            #expect((0.5...1.5).contains(each.reads), "\(end): \(each)")
+            #expect((0.5...1.5).contains(each.writes), "\(end): \(each)")
+            #expect((0.5...4).contains(each.polls), "\(end): \(each)")
         }
         await ends.close()
     }
@@ -95,10 +96,10 @@ import Testing
         for (end, cost) in [("parent", costs.parent), ("child", costs.child)] {
             let each = cost / mebibytes
             // Four frames, and the credit for them.
-            #expect(each.allocations <= 60 || allocations_are_counted() == 0, "\(end): \(each)")
-            #expect(each.reads <= 12, "\(end): \(each)")
-            #expect(each.writes <= 12, "\(end): \(each)")
-            #expect(each.polls <= 8, "\(end): \(each)")
+            #expect((5...60).contains(each.allocations) || allocations_are_counted() == 0, "\(end): \(each)")
+            #expect((0.1...12).contains(each.reads), "\(end): \(each)")
+            #expect((0.1...12).contains(each.writes), "\(end): \(each)")
+            #expect((0.1...8).contains(each.polls), "\(end): \(each)")
         }
         await ends.close()
     }
