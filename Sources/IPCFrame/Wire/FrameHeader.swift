@@ -85,7 +85,8 @@ extension Span<UInt8> {
 }
 
 extension [UInt8] {
-    mutating func appendLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
+    /// Appends a number's bytes, the least first.
+    package mutating func appendLittleEndian<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value) {
         // The bytes are the value's own, for the length of the call.
         unsafe Swift.withUnsafeBytes(of: value.littleEndian) { unsafe append(contentsOf: $0) }
     }

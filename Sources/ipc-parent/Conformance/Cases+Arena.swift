@@ -17,11 +17,7 @@ extension ConformanceCase {
         _ name: String,
         _ body: @escaping @Sendable (Session) throws -> Void
     ) -> ConformanceCase {
-        ConformanceCase("10.1 \(name)") { session in
-            session.wantedFeatures = Capabilities.arena
-            try session.open()
-            if session.features != 0 { try body(session) } else { try session.close() }
-        }
+        ConformanceCase("10.1 \(name)", needing: Capabilities.arena, body)
     }
 
     private static func announcement(descriptors: UInt8) -> [UInt8] {
@@ -87,9 +83,7 @@ extension ConformanceCase {
                 try session.request(1, Offer(size: nil, delivery: .arena))
                 _ = try session.skip(to: .accept, stream: 1)
                 try session.send(.data, flags: flags, stream: 1) { bytes in
-                    for field in fields {
-                        for shift in 0..<4 { bytes.append(UInt8(truncatingIfNeeded: field >> (8 * UInt32(shift)))) }
-                    }
+                    for field in fields { bytes.appendLittleEndian(field) }
                 }
                 try session.expectViolation(code)
             }

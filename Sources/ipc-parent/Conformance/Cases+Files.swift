@@ -13,11 +13,7 @@ extension ConformanceCase {
         _ name: String,
         _ body: @escaping @Sendable (Session) throws -> Void
     ) -> ConformanceCase {
-        ConformanceCase("10.2 \(name)") { session in
-            session.wantedFeatures = Capabilities.descriptor
-            try session.open()
-            if session.features != 0 { try body(session) } else { try session.close() }
-        }
+        ConformanceCase("10.2 \(name)", needing: Capabilities.descriptor, body)
     }
 
     /// DATA with FILE, and with as many descriptors as its header counts, if it counts one.
@@ -33,9 +29,7 @@ extension ConformanceCase {
         header.length = 16
         let frame = Session.encoded { bytes in
             header.encode(into: &bytes)
-            for value in [offset, count] {
-                for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(shift)))) }
-            }
+            for value in [offset, count] { bytes.appendLittleEndian(value) }
         }
         if let file { try session.send(frame, withDescriptor: file) } else { try session.socket.write(frame) }
     }
