@@ -54,13 +54,15 @@ struct SeedGroup: Sendable, CustomTestStringConvertible {
     }
 
     /// Wherever the bytes stop, both ends know it, and no call is left without an outcome.
+    ///
+    /// One simulation for each byte: the seed is one whose few bytes hold calls that end in many ways.
     @Test(arguments: [true, false])
     func theEndOfTheFileAtEveryByteIsTold(_ isFromParent: Bool) throws {
-        let (seed, steps, largest) = (UInt64(9), 120, 60)
+        let (seed, steps, largest) = (UInt64(119), 120, 60)
         var whole = Simulation(seed: seed, steps: steps, largestBody: largest)
         let recorded = try whole.run()
         let count = recorded.bytes[isFromParent ? 0 : 1]
-        #expect(recorded.outcomes.values.reduce(0, +) >= 6 && count > 400, "\(recorded)")
+        #expect(recorded.outcomes.count >= 5 && (400..<2_000).contains(count), "\(recorded)")
         for offset in 0..<count {
             let cut = Simulation.Cut(isFromParent: isFromParent, offset: offset)
             var simulation = Simulation(seed: seed, steps: steps, largestBody: largest, cut: cut)

@@ -12,15 +12,11 @@ final class DeflateAhead: Sendable {
         let wasTried: Bool
     }
 
-    /// Only wakes; there is one sender.
-    private typealias Waiter = CheckedContinuation<Void, Never>
-
-    private struct State {
+    private struct State: Sendable {
         var policy = CompressionPolicy()
         var window: OrderedWindow<Result>
         /// A thread is handing on what is done: only one at a time, or the order would be lost.
         var isHandingOn = false
-        var waiter: Waiter?
 
         /// The next chunk to hand on, for the thread that does so now; nil when it need not go on.
         mutating func next() -> Chunk? {
@@ -35,7 +31,7 @@ final class DeflateAhead: Sendable {
 
     private let pool: ChunkPool
     private let handOn: @Sendable (Chunk) -> Void
-    private let state: Mutex<State>
+    private let state: WaitableState<State>
     /// For what is not worth another thread.
     private let own: Mutex<ChunkDeflater?>
 
@@ -43,7 +39,7 @@ final class DeflateAhead: Sendable {
     init(pool: ChunkPool, handOn: @escaping @Sendable (Chunk) -> Void) {
         self.pool = pool
         self.handOn = handOn
-        state = Mutex(State(window: OrderedWindow(width: pool.width)))
+        state = WaitableState(State(window: OrderedWindow(width: pool.width)))
         own = Mutex(nil)
     }
 
@@ -51,7 +47,7 @@ final class DeflateAhead: Sendable {
     ///
     /// `isAlone`: more may not come soon, so it is done here and now.
     func add(_ raw: ArraySlice<UInt8>, isFlush: Bool, isAlone: Bool) async {
-        await wait { !$0.window.isFull }
+        await state.wait { !$0.window.isFull }
         let (place, isTried) = state.withLock { state in
             (state.window.begin(), state.policy.shouldTry(rawCount: raw.count))
         }
@@ -76,7 +72,7 @@ final class DeflateAhead: Sendable {
 
     /// Waits until everything is handed on.
     func waitUntilDone() async {
-        await wait { $0.window.isEmpty && !$0.isHandingOn }
+        await state.wait { $0.window.isEmpty && !$0.isHandingOn }
         own.withLock { $0 = nil }
     }
 
@@ -98,23 +94,7 @@ final class DeflateAhead: Sendable {
         }
         while let chunk = next {
             handOn(chunk)
-            let waiter: Waiter?
-            (next, waiter) = state.withLock { state in (state.next(), state.waiter.take()) }
-            waiter?.resume()
-        }
-    }
-
-    private func wait(until isReady: (State) -> Bool) async {
-        while !state.withLock({ isReady($0) }) {
-            await withCheckedContinuation { (continuation: Waiter) in
-                let mustWake = state.withLock { state in
-                    guard !isReady(state) else { return true }
-                    precondition(state.waiter == nil, "a body has one sender")
-                    state.waiter = continuation
-                    return false
-                }
-                if mustWake { continuation.resume() }
-            }
+            next = state.change { $0.next() }
         }
     }
 }

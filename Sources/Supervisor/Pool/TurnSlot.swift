@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import IPCFrame
-internal import Synchronization
 
 extension WorkerPool {
     /// What the pool tells who made a call.
@@ -13,28 +12,21 @@ extension WorkerPool {
 
     /// What the pool tells who made a call, until he looks.
     final class TurnSlot: Sendable {
-        /// Only wakes: the turn is taken under the lock.
-        private typealias Waiter = CheckedContinuation<Void, Never>
-
-        private struct State {
+        private struct State: Sendable {
             var turn: Turn?
             var isClosed = false
-            var waiter: Waiter?
         }
 
-        private let state = Mutex(State())
+        private let state = WaitableState(State())
 
         /// Puts a turn in, and gives the one that it replaces: the caller will never hear of that.
         @discardableResult
         func put(_ turn: Turn) -> Turn? {
-            let (waiter, replaced) = state.withLock { state -> (Waiter?, Turn?) in
-                guard !state.isClosed else { return (nil, nil) }
-                let replaced = state.turn.take()
-                state.turn = turn
-                return (state.waiter.take(), replaced)
+            state.change { state in
+                guard !state.isClosed else { return nil }
+                defer { state.turn = turn }
+                return state.turn
             }
-            waiter?.resume()
-            return replaced
         }
 
         /// Takes no more turns; gives the one that has come, if one has.
@@ -47,17 +39,11 @@ extension WorkerPool {
 
         /// The next turn, once.
         func take() async -> Turn {
-            while true {
-                if let turn = state.withLock({ $0.turn.take() }) { return turn }
-                await withCheckedContinuation { (continuation: Waiter) in
-                    let mustWake = state.withLock { state in
-                        guard state.turn == nil else { return true }
-                        state.waiter = continuation
-                        return false
-                    }
-                    if mustWake { continuation.resume() }
-                }
+            await state.wait { $0.turn != nil }
+            guard let turn = state.withLock({ $0.turn.take() }) else {
+                preconditionFailure("a turn that has come is taken by one alone")
             }
+            return turn
         }
     }
 }
