@@ -14,8 +14,11 @@ struct SeedGroup: Sendable, CustomTestStringConvertible {
         let environment = ProcessInfo.processInfo.environment
         if let seed = environment["IPCFRAME_SEED"].flatMap(UInt64.init) { return [SeedGroup(seeds: [seed])] }
         let count = environment["IPCFRAME_SEEDS"].flatMap(UInt64.init) ?? 1_000
-        return stride(from: 0, to: count, by: 250).map { SeedGroup(seeds: Array($0..<min(count, $0 + 250))) }
+        return stride(from: 0, to: count, by: 250).map { SeedGroup(seeds: Array($0..<min(count, $0 + 250))) } + [failed]
     }()
+
+    /// Seeds beyond those of every run that have found a fault.
+    private static let failed = SeedGroup(seeds: [1_791, 3_532, 4_846, 5_097, 9_578])
 }
 
 @Suite struct SimulationTests {
@@ -39,9 +42,10 @@ struct SeedGroup: Sendable, CustomTestStringConvertible {
                 return
             }
         }
-        if group.seeds.count >= 250 {
+        #expect(outcomes.isSubset(of: Self.endings), "unforeseen: \(outcomes.subtracting(Self.endings).sorted())")
+        // Of the seeds of every run this is known; among 250 others one ending or another may not come.
+        if group.seeds.count == 250, group.seeds[0] < 1_000 {
             #expect(outcomes.isSuperset(of: Self.endings), "never: \(Self.endings.subtracting(outcomes).sorted())")
-            #expect(outcomes.isSubset(of: Self.endings), "unforeseen: \(outcomes.subtracting(Self.endings).sorted())")
         }
     }
 

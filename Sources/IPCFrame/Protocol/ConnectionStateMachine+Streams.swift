@@ -76,8 +76,14 @@ extension ConnectionStateMachine {
         case .ended: return
         case .offered, .sending:
             takeBackSlots(stream)
-            stream.queue.removeData()
+            // Of an answerer's half RESET is the call's last frame: nobody reads a LOG that comes behind it, and a
+            // request that is there as a whole is no reason to count the call any longer.
+            stream.queue.removeAll()
             sendReset(stream, Halt(code: .stopped))
+            if !stream.isLocal, stream.receive.state == .taking {
+                releaseBudget(stream)
+                stream.receive.state = .ended
+            }
         case .untaken: break
         }
         stream.send.state = .ended
