@@ -111,6 +111,7 @@ final class BlockingLink {
     private func readFrame(waits: Bool) {
         switch reader.next(from: descriptor, waits: waits, admit: { machine.admit($0) }) {
         case .frame(let header, let payload): machine.receive(header, payload: payload)
+        case .landed(let header): machine.receiveLanded(header)
         case .wouldBlock, .rejected: break
         case .endOfFile(let duringFrame):
             isReadingOver = true

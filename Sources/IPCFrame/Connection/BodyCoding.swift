@@ -78,6 +78,9 @@ struct BodyDecoder {
         throw .digestMismatch(expected: end.digest, found: digest.value)
     }
 
+    /// All of the body went another way, and `digest` is that of its bytes.
+    mutating func `continue`(from digest: CRC32Digest?) { self.digest = digest }
+
     /// Nothing more will be decoded.
     mutating func drop() { inflater = nil }
 }

@@ -4,7 +4,7 @@ internal import CLinux
 /// Puts the pieces of a body together, in memory.
 struct BodyCollector {
     /// Raw bytes for which room is made because the sender announces them; memory that is not written to costs nothing.
-    private static let trustedSize: UInt64 = 1 << 30
+    static let trustedSize: UInt64 = 1 << 30
     /// Memory from here on comes fresh from the kernel, most often, and is worth huge pages.
     private static let largeSize = 4 << 20
 
@@ -44,8 +44,13 @@ struct BodyCollector {
 
     private mutating func reserve(_ capacity: Int) {
         bytes.reserveCapacity(capacity)
-        guard capacity >= Self.largeSize else { return }
-        // The array's own memory, as much as was just reserved; the advice changes nothing in it.
+        Self.useHugePages(&bytes, capacity: capacity)
+    }
+
+    /// For memory that was just reserved and not written to.
+    static func useHugePages(_ bytes: inout [UInt8], capacity: Int) {
+        guard capacity >= largeSize else { return }
+        // The array's own memory, as much as it has; the advice changes nothing in it.
         unsafe bytes.withUnsafeMutableBytes { unsafe clinux_use_huge_pages($0.baseAddress, capacity) }
     }
 }

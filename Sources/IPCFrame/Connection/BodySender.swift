@@ -21,6 +21,8 @@ final class BodySender: Sendable {
 
     /// Smaller chunks than this go inline: for a few bytes a slot of the arena is not worth holding.
     private static let smallChunk = 32 << 10
+    /// From so many chunks on it is the reactor that cuts.
+    private static let chunksOfRun = 2
 
     private let connection: Connection
     private let id: UInt64
@@ -30,6 +32,8 @@ final class BodySender: Sendable {
     /// Where several chunks are compressed at the same time.
     private let ahead: DeflateAhead?
     private let isSizeKnown: Bool
+    /// Neither compressed nor in the arena: the reactor can cut it.
+    private let isPlain: Bool
     private let state: Mutex<State>
 
     init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer) {
@@ -38,6 +42,7 @@ final class BodySender: Sendable {
         self.maxChunk = maxChunk
         usesArena = offer.delivery == .arena && offer.codec == .none
         isSizeKnown = offer.size != nil
+        isPlain = !usesArena && offer.codec == .none
         let pool = connection.configuration.chunkPool
         let isOneChunk = offer.size.map { $0 <= UInt64(maxChunk) } ?? false
         let isAhead = offer.codec == .zlib && !isOneChunk && pool.width > 0
@@ -52,6 +57,7 @@ final class BodySender: Sendable {
     ///
     /// Returns when the last of them are queued, or are being compressed and will be queued then.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
+        if isPlain, bytes.count >= Self.chunksOfRun * maxChunk { return try await sendRun(bytes, isFlush: flush) }
         var rest = bytes
         while !rest.isEmpty {
             let room = try await room(for: rest.count)
@@ -60,6 +66,17 @@ final class BodySender: Sendable {
             let raw = rest.prefix(count)
             rest = rest.dropFirst(count)
             await send(raw, isFlush: flush && rest.isEmpty)
+        }
+    }
+
+    private func sendRun(_ bytes: ArraySlice<UInt8>, isFlush: Bool) async throws(CallError) {
+        state.withLock { state in
+            // What is left of it is asked for anew.
+            state.room = SendRoom()
+            state.sent += UInt64(bytes.count)
+        }
+        try await connection.send(all: bytes, on: id, isFlush: isFlush) {
+            state.withLock { $0.encoder.addToDigest(bytes) }
         }
     }
 

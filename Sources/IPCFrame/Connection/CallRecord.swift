@@ -18,6 +18,8 @@ final class CallRecord {
     /// Whether the body goes as a file, whose bytes count as sent when they have been read.
     var sendsFile = false
     var roomWaiter: CheckedContinuation<Result<SendRoom, CallError>, Never>?
+    /// What the reactor sends by itself.
+    var run: OutboundRun?
     var isAccepted = false
     var consumedByPeer: UInt64 = 0
     var flushGoal: UInt64 = 0
@@ -25,6 +27,8 @@ final class CallRecord {
     /// Set when the receiver wants no more.
     var outboundFailure: CallError?
 
+    /// Where the body for us is read, if its reader wants all of it in one piece of memory.
+    var landing: BodyLanding?
     /// Whether the body for us came as a file, whose bytes count as received when they have been read.
     var receivesFile = false
 
@@ -56,14 +60,17 @@ final class CallRecord {
         if failure == nil { failure = error }
         let failure = failure ?? error
         roomWaiter.take()?.resume(returning: .failure(failure))
+        run.take()?.finish(.failure(failure))
         flushWaiter.take()?.resume(returning: .failure(failure))
         response.fill(.failure(failure))
         inbound.fail(failure, dropping: isDroppingInbound)
+        landing = nil
     }
 
     func failOutbound(_ error: CallError) {
         if outboundFailure == nil { outboundFailure = error }
         roomWaiter.take()?.resume(returning: .failure(error))
+        run.take()?.finish(.failure(error))
         flushWaiter.take()?.resume(returning: .failure(error))
     }
 

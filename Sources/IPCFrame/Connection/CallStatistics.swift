@@ -25,7 +25,7 @@ public struct CallStatistics: Equatable, Sendable {
     public var creditStalls: UInt64 = 0
 
     mutating func add(_ chunk: Chunk, isSent: Bool) {
-        let wire = UInt64(FrameHeader.byteCount + chunk.bytes.count)
+        let wire = UInt64(FrameHeader.byteCount + chunk.payloadCount)
         if isSent {
             bytesSent += UInt64(chunk.rawCount)
             wireBytesSent += wire

@@ -83,6 +83,7 @@ extension Connection {
     private func offerWindow(_ id: UInt64) {
         guard let record = calls[id] else { return }
         record.isAccepted = true
+        advanceRun(record, id)
         if let waiter = record.roomWaiter {
             record.roomWaiter = nil
             waiter.resume(returning: .success(machine.sendRoom(id)))
@@ -103,6 +104,11 @@ extension Connection {
         if let file = chunk.file { return deliver(id, file, isFlush: chunk.isFlush) }
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
+        if chunk.isLanded {
+            record.landing?.add(chunk.rawCount)
+            machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
+            return
+        }
         guard !record.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         record.inbound.fail(.corruptBody(detail), dropping: true)
@@ -111,6 +117,7 @@ extension Connection {
 
     private func deliver(_ id: UInt64, _ end: End) {
         guard let record = calls[id] else { return }
+        record.landing = nil
         record.inbound.put(.end(end))
         if record.response.isFilled {
             // The answer is whole: what is left of our own body is not wanted.

@@ -48,7 +48,7 @@ extension Connection {
         }.get()
     }
 
-    private func sendingRecord(_ id: UInt64) throws(CallError) -> CallRecord {
+    func sendingRecord(_ id: UInt64) throws(CallError) -> CallRecord {
         guard let record = calls[id] else { throw .connection(end ?? .aborted) }
         if let failure = record.failure ?? record.outboundFailure { throw failure }
         guard machine.isSending(id) else { throw .stopped(code: .stopped, reason: "the call is over") }
@@ -103,9 +103,10 @@ extension Connection {
 
     // MARK: Receiving
 
-    /// The application wants the body; it may come.
-    nonisolated func acceptBody(_ id: UInt64) {
+    /// The application wants the body; it may come, and to the landing if it comes as it is.
+    nonisolated func acceptBody(_ id: UInt64, landing: BodyLanding?) {
         order { connection in
+            connection.calls[id]?.landing = landing
             connection.accept(id)
             connection.obey()
         }
@@ -139,6 +140,7 @@ extension Connection {
     /// No more of the body for us is wanted.
     func stopBody(_ id: UInt64, code: ErrorCode, reason: String) {
         machine.stop(id, code: code, reason: reason)
+        calls[id]?.landing = nil
         calls[id]?.inbound.fail(.stopped(code: code, reason: reason), dropping: true)
         obey()
     }

@@ -38,13 +38,18 @@ extension Connection {
         var count = 0
         while end == nil, registration != nil, !isReadingOver, count < limit {
             count += 1
-            switch reader.next(from: descriptor, admit: { machine.admit($0) }) {
+            switch reader.next(from: descriptor, admit: { machine.admit($0) }, landing: { landing(for: $0) }) {
             case .frame(let header, let payload):
                 recent.record(header, isSent: false)
                 trace?.record(header, isSent: false)
                 machine.receive(header, payload: payload)
                 obey()
                 reader.descriptors.closeRest()
+            case .landed(let header):
+                recent.record(header, isSent: false)
+                trace?.record(header, isSent: false)
+                machine.receiveLanded(header)
+                obey()
             case .wouldBlock: return
             case .endOfFile(let duringFrame):
                 isReadingOver = true
@@ -59,6 +64,14 @@ extension Connection {
                 return
             }
         }
+    }
+
+    /// Where the payload belongs, if its reader has said so and the frame is nothing but bytes of its body.
+    private func landing(for header: FrameHeader) -> BodyLanding? {
+        guard header.type == .data, let landing = calls[header.stream]?.landing, machine.canLand(header) else {
+            return nil
+        }
+        return landing
     }
 
     /// Writes as much as the socket takes now.

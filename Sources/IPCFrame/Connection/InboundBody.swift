@@ -35,6 +35,8 @@ public final class InboundBody: AsyncSequence, Sendable {
         var consumed = 0
         /// What the body came as, while it is read.
         var file: ReceivedFile?
+        /// Where the body goes when it is collected.
+        var landing: BodyLanding?
     }
 
     /// What comes next: a chunk that is not decoded yet, or bytes of a file.
@@ -53,6 +55,9 @@ public final class InboundBody: AsyncSequence, Sendable {
     private let id: UInt64
     private let queue: InboundQueue
     private let state: Mutex<State>
+    private let digest: BodyDigest
+    /// What comes are raw bytes, and as many as were told.
+    private let canLand: Bool
     /// Sent without a verdict: the connection takes it as it comes, and need not be told what becomes of it.
     private let isAtOnce: Bool
     /// The call whose answer this is: it lives as long as somebody reads, and is cancelled with the reader's task.
@@ -67,11 +72,14 @@ public final class InboundBody: AsyncSequence, Sendable {
         call: OutgoingCall? = nil
     ) {
         size = offer.size
+        digest = offer.digest
+        isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
+        let isTrusted = (offer.size ?? .max) <= BodyCollector.trustedSize
+        canLand = offer.codec == .none && isTrusted && !isAtOnce
         self.connection = connection
         self.id = id
         self.queue = queue
         self.call = call
-        isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
         state = Mutex(State(decoder: BodyDecoder(offer, codec: connection.configuration.chunkPool.codec)))
     }
 
@@ -164,13 +172,15 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// Tells the connection what has been consumed, if it is much or if the reader is about to wait.
     private func report(isFlush: Bool, isNeeded: Bool) {
-        let (mustAccept, consumed) = state.withLock { state in
+        let (mustAccept, landing, consumed) = state.withLock { state in
             defer { state.isAccepted = true }
-            guard isFlush || isNeeded || state.consumed >= Self.reportedBytes else { return (!state.isAccepted, 0) }
+            guard isFlush || isNeeded || state.consumed >= Self.reportedBytes else {
+                return (!state.isAccepted, state.landing, 0)
+            }
             defer { state.consumed = 0 }
-            return (!state.isAccepted, state.consumed)
+            return (!state.isAccepted, state.landing, state.consumed)
         }
-        if mustAccept { connection.acceptBody(id) }
+        if mustAccept { connection.acceptBody(id, landing: landing) }
         if consumed > 0 || isFlush { connection.consume(id, count: consumed, isFlush: isFlush) }
     }
 
@@ -229,6 +239,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     /// Raw bytes that the connection has not been told of.
     private func check(_ end: End) throws(CallError) -> Int {
         try state.withLock { state throws(CallError) in
+            if let landing = state.landing, !landing.isUnused { state.decoder.continue(from: landing.digest) }
             try state.decoder.check(end)
             state.phase = .ended(end.trailer)
             return state.consumed
@@ -240,6 +251,7 @@ public final class InboundBody: AsyncSequence, Sendable {
             state.phase = .failed(error)
             state.decoder.drop()
             state.file = nil
+            state.landing = nil
         }
         switch error {
         case .corruptBody(let detail): await connection.stopBody(id, code: .corruptChunk, reason: detail)
@@ -265,18 +277,32 @@ public final class InboundBody: AsyncSequence, Sendable {
         var collector = BodyCollector(size: size, limit: limit)
         do throws(CallError) {
             try collector.checkSize()
+            let landing = makeLanding()
             while let part = try await nextPart() {
                 switch part {
                 case .chunk(let chunk): try decode(chunk, into: &collector)
                 case .bytes(let bytes, _): try collector.append(bytes)
                 }
             }
+            if let landed = landing?.take() { return landed }
         } catch {
             // Some failures have been told already; twice is no harm.
             await fail(error)
             throw error
         }
         return collector.bytes
+    }
+
+    /// Where a body that nobody has begun to read is collected, if it comes as it is.
+    private func makeLanding() -> BodyLanding? {
+        guard canLand, let size else { return nil }
+        return state.withLock { state in
+            guard !state.isAccepted else { return nil }
+            let codec = connection.configuration.chunkPool.codec
+            let landing = BodyLanding(count: Int(size), digest: digest, codec: codec)
+            state.landing = landing
+            return landing
+        }
     }
 
     /// Writes the body to a file; blocks the calling thread while it writes.

@@ -5,11 +5,13 @@ internal import Glibc
 /// Cuts what a socket delivers into frames.
 ///
 /// Headers and small frames are read in batches; a large payload is read straight into the array that will be
-/// delivered. The caller checks each header before a byte of memory is taken for its payload.
+/// delivered, or to the ``BodyLanding`` where its body is collected. The caller checks each header before a byte of memory is taken for its payload.
 struct FrameReader {
     /// A frame, or why there is none.
     enum Outcome {
         case frame(FrameHeader, [UInt8])
+        /// A frame whose payload is in the landing that was given for it.
+        case landed(FrameHeader)
         /// Nothing more can be read now.
         case wouldBlock
         case endOfFile(duringFrame: Bool)
@@ -32,6 +34,8 @@ struct FrameReader {
     private var batchEnd = 0
     private var header: FrameHeader?
     private var payload: [UInt8] = []
+    /// Takes the payload in place of the array.
+    private var landing: BodyLanding?
     private var payloadCount = 0
     private var lastLength = 0
     /// The last read gave less than there was room for: the socket was empty, and tells when it no longer is.
@@ -47,11 +51,17 @@ struct FrameReader {
 
     /// The next frame.
     ///
-    /// `admit` sees each header first; when it says no, reading is over.
+    /// `admit` sees each header first; when it says no, reading is over. Then `landing` may say where the payload
+    /// belongs.
     ///
     /// After `wouldBlock` the socket must be waited for, by a poll that tells of bytes (level-triggered) before it is
     /// tried again. With `waits` a read sleeps until there is something, and `wouldBlock` never comes.
-    mutating func next(from descriptor: CInt, waits: Bool = false, admit: (FrameHeader) -> Bool) -> Outcome {
+    mutating func next(
+        from descriptor: CInt,
+        waits: Bool = false,
+        admit: (FrameHeader) -> Bool,
+        landing: (FrameHeader) -> BodyLanding? = { _ in nil }
+    ) -> Outcome {
         while true {
             if header == nil {
                 do throws(ProtocolViolation) {
@@ -60,15 +70,19 @@ struct FrameReader {
                         let start = nextStart
                         nextStart += UInt64(FrameHeader.byteCount) + UInt64(parsed.length)
                         try descriptors.claim(for: parsed, from: start, to: nextStart)
-                        begin(parsed)
+                        begin(parsed, landing(parsed))
                     }
                 } catch {
                     return .violation(error)
                 }
             }
-            if let header, payloadCount == payload.count {
+            if let header, payloadCount == lastLength {
                 self.header = nil
                 payloadCount = 0
+                if self.landing != nil {
+                    self.landing = nil
+                    return .landed(header)
+                }
                 let complete = payload
                 payload = []
                 return .frame(header, complete)
@@ -87,12 +101,20 @@ struct FrameReader {
     var holdsBytes: Bool { batchEnd - batchStart >= FrameHeader.byteCount }
 
     /// Takes what the batch holds of the payload already, and makes room for the rest.
-    private mutating func begin(_ header: FrameHeader) {
+    private mutating func begin(_ header: FrameHeader, _ landing: BodyLanding?) {
         self.header = header
+        self.landing = landing
         lastLength = Int(header.length)
         let count = Int(header.length)
         let present = min(count, batchEnd - batchStart)
-        if present == count {
+        if let landing {
+            // No more than the landing has room for, by `copyMemory`'s own check.
+            unsafe landing.withRoom(at: 0) { room in
+                unsafe batch.withUnsafeBytes { bytes in
+                    unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[batchStart..<batchStart + present]))
+                }
+            }
+        } else if present == count {
             payload = Array(batch[batchStart..<batchStart + count])
         } else {
             // The rest is written by recvmsg before anybody sees the array: `next` delivers only full ones.
@@ -120,22 +142,29 @@ struct FrameReader {
         }
         reads += 1
         var received = clinux_received()
-        let missing = payload.count - payloadCount
+        let missing = header == nil ? 0 : lastLength - payloadCount
         let room = lastLength >= Self.largePayload ? Self.smallBatch : Self.batchCapacity
-        // Both arrays outlive the call, and the counts are their own.
-        let count = unsafe payload.withUnsafeMutableBytes { payloadBytes in
-            unsafe batch.withUnsafeMutableBytes { batchBytes in
-                let rest = unsafe payloadBytes.baseAddress.map { unsafe $0 + payloadCount }
-                let free = unsafe batchBytes.baseAddress.map { unsafe $0 + batchEnd }
-                return unsafe clinux_receive(
-                    descriptor,
-                    rest,
-                    missing,
-                    free,
-                    max(0, room - batchEnd),
-                    waits ? 1 : 0,
-                    &received
-                )
+        // Whatever is read into outlives the call, and the counts are its own.
+        func receive(_ rest: UnsafeMutableRawBufferPointer, _ batch: UnsafeMutableRawBufferPointer) -> Int64 {
+            unsafe clinux_receive(
+                descriptor,
+                rest.baseAddress,
+                min(missing, rest.count),
+                batch.baseAddress.map { unsafe $0 + batchEnd },
+                max(0, room - batchEnd),
+                waits ? 1 : 0,
+                &received
+            )
+        }
+        let count: Int64
+        if let landing {
+            count = unsafe landing.withRoom(at: payloadCount) { rest in
+                unsafe batch.withUnsafeMutableBytes { unsafe receive(rest, $0) }
+            }
+        } else {
+            count = unsafe payload.withUnsafeMutableBytes { bytes in
+                let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[min(payloadCount, bytes.count)...])
+                return unsafe batch.withUnsafeMutableBytes { unsafe receive(rest, $0) }
             }
         }
         bytesRead += UInt64(max(0, count))

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Synchronization
+
+/// Memory for the whole of a body whose size was told: the socket is read straight into it, and nobody is woken before
+/// the end.
+///
+/// The reactor fills it; who collects the body takes it when END has come.
+final class BodyLanding: Sendable {
+    private struct State {
+        var bytes: [UInt8] = []
+        /// Bytes of whole frames.
+        var filled = 0
+        var digest: CRC32Digest?
+    }
+
+    private let count: Int
+    private let state: Mutex<State>
+
+    /// For `count` raw bytes; no memory is taken before the first of them comes.
+    init(count: Int, digest: BodyDigest, codec: ChunkCodec) {
+        self.count = count
+        state = Mutex(State(digest: digest == .crc32 ? CRC32Digest(codec: codec) : nil))
+    }
+
+    /// Has `body` write what is missing of a frame's payload: from `offset`, of its first byte, on.
+    func withRoom<Result: Sendable>(at offset: Int, _ body: (UnsafeMutableRawBufferPointer) -> Result) -> Result {
+        state.withLock { state in
+            if state.bytes.isEmpty { state.bytes = Self.memory(count) }
+            let start = min(state.filled + offset, count)
+            return unsafe state.bytes.withUnsafeMutableBytes { bytes in
+                unsafe body(UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
+            }
+        }
+    }
+
+    /// The next `count` bytes are all there.
+    func add(_ count: Int) {
+        state.withLock { state in
+            let end = min(state.filled + count, state.bytes.count)
+            state.digest?.update(state.bytes[state.filled..<end].span)
+            state.filled = end
+        }
+    }
+
+    /// Whether nothing has come here.
+    var isUnused: Bool { state.withLock { $0.filled == 0 } }
+
+    /// The digest of what has come; nil if none was offered.
+    var digest: CRC32Digest? { state.withLock { $0.digest } }
+
+    /// The body, once; nil unless all of it came here.
+    func take() -> [UInt8]? {
+        state.withLock { state in
+            guard state.filled == count, count > 0 else { return nil }
+            state.filled = 0
+            defer { state.bytes = [] }
+            return state.bytes
+        }
+    }
+
+    /// Not written to before the socket does: nobody sees the array unless all of it has been.
+    private static func memory(_ count: Int) -> [UInt8] {
+        var bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { _, initialized in initialized = count }
+        BodyCollector.useHugePages(&bytes, capacity: count)
+        return bytes
+    }
+}
