@@ -9,6 +9,8 @@ final class BodySender: Sendable {
     private struct State {
         var encoder: BodyEncoder
         var sent: UInt64 = 0
+        /// Chunks go there, as the receiver has accepted.
+        var usesArena = false
         /// What may be sent without asking.
         var room = SendRoom()
 
@@ -27,25 +29,21 @@ final class BodySender: Sendable {
     private let connection: Connection
     private let id: UInt64
     private let maxChunk: Int
-    /// The body is offered so, and comes so if its receiver accepts that.
-    private let usesArena: Bool
     /// Where several chunks are compressed at the same time.
     private let ahead: DeflateAhead?
     private let isSizeKnown: Bool
-    /// Neither compressed nor in the arena: the reactor can cut it.
-    private let isPlain: Bool
+    private let compresses: Bool
     private let state: Mutex<State>
 
     init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer) {
         self.connection = connection
         self.id = id
         self.maxChunk = maxChunk
-        usesArena = offer.delivery == .arena && offer.codec == .none
         isSizeKnown = offer.size != nil
-        isPlain = !usesArena && offer.codec == .none
+        compresses = offer.codec == .zlib
         let pool = connection.configuration.chunkPool
         let isOneChunk = offer.size.map { $0 <= UInt64(maxChunk) } ?? false
-        let isAhead = offer.codec == .zlib && !isOneChunk && pool.width > 0
+        let isAhead = compresses && !isOneChunk && pool.width > 0
         ahead = isAhead ? DeflateAhead(pool: pool) { connection.send($0, on: id, isInTurn: true) } : nil
         state = Mutex(State(encoder: BodyEncoder(offer, codec: pool.codec)))
     }
@@ -53,11 +51,16 @@ final class BodySender: Sendable {
     /// Raw bytes taken so far, to be sent.
     var sent: UInt64 { state.withLock { $0.sent } }
 
+    /// The verdict; without one the body is sent inline.
+    func accepted(as delivery: BodyDelivery) { state.withLock { $0.usesArena = delivery == .arena } }
+
+    private var usesArena: Bool { state.withLock { $0.usesArena } }
+
     /// Sends all of `bytes`, waiting for credit as often as needed; a flush needs at least one.
     ///
     /// Returns when the last of them are queued, or are being compressed and will be queued then.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
-        if isPlain, bytes.count >= Self.chunksOfRun * maxChunk { return try await sendRun(bytes, isFlush: flush) }
+        if !compresses, !usesArena, bytes.count >= Self.chunksOfRun * maxChunk { return try await sendRun(bytes, isFlush: flush) }
         var rest = bytes
         while !rest.isEmpty {
             let room = try await room(for: rest.count)

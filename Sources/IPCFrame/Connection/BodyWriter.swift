@@ -89,7 +89,7 @@ public final class BodyWriter: Sendable {
         let isAtOnce = try await connection.respond(id, ResponseHead(offer: offer, arguments: arguments))
         let sender = BodySender(connection: connection, id: id, maxChunk: maxChunk, offer: offer)
         state.withLock { $0.sender = sender }
-        if !isAtOnce { try await connection.waitForVerdict(id) }
+        if !isAtOnce { sender.accepted(as: try await connection.waitForVerdict(id)) }
         return sender
     }
 

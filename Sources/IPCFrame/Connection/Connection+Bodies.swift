@@ -32,8 +32,8 @@ extension Connection {
 
     private typealias RoomWaiter = CheckedContinuation<Result<SendRoom, CallError>, Never>
 
-    /// Waits for the receiver's verdict on an offer that is not sent at once.
-    func waitForVerdict(_ id: UInt64) async throws(CallError) {
+    /// Waits for the receiver's verdict on an offer that is not sent at once; how the body is to come.
+    func waitForVerdict(_ id: UInt64) async throws(CallError) -> BodyDelivery {
         _ = try await withCheckedContinuation { (continuation: RoomWaiter) in
             do throws(CallError) {
                 let record = try sendingRecord(id)
@@ -46,6 +46,7 @@ extension Connection {
                 continuation.resume(returning: .failure(error))
             }
         }.get()
+        return machine.streams[id]?.send.delivery ?? .inline
     }
 
     func sendingRecord(_ id: UInt64) throws(CallError) -> CallRecord {

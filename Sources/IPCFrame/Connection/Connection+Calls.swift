@@ -59,7 +59,7 @@ extension Connection {
         let isAtOnce = machine.isSentAtOnce(offer)
         CallThreads.shared.run {
             do {
-                if !isAtOnce { try await self.waitForVerdict(id) }
+                if !isAtOnce { sender.accepted(as: try await self.waitForVerdict(id)) }
                 if offer.delivery == .descriptor, let part = body.part, await self.canSendFile(id),
                     let opened = part.reopened(), await self.send(part, opened: opened, on: id)
                 {

@@ -111,7 +111,8 @@ struct FrameReader {
             // No more than the landing has room for, by `copyMemory`'s own check.
             unsafe landing.withRoom(at: 0) { room in
                 unsafe batch.withUnsafeBytes { bytes in
-                    unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[batchStart..<batchStart + present]))
+                    let read = unsafe UnsafeRawBufferPointer(rebasing: bytes[batchStart..<batchStart + present])
+                    unsafe room.copyMemory(from: read)
                 }
             }
         } else if present == count {
