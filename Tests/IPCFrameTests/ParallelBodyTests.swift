@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
-import Glibc
 import Synchronization
 import Testing
 
@@ -141,31 +139,10 @@ import Testing
         arguments: ChunkPool.forced.indices
     )
     func damaged(pool index: Int) async throws {
-        var fds: [CInt] = [-1, -1]
-        let result = unsafe clinux_socketpair(&fds)
-        try #require(result == 0)
-        var configuration = ConnectionConfiguration()
-        configuration.chunkPool = ChunkPool.forced[index]
-        let parent = Connection(
-            adopting: OwnedDescriptor(adopting: fds[0]),
-            role: .parent,
-            configuration: configuration
-        )
-        let child = BareChild(socket: fds[1])
-        defer { close(fds[1]) }
-        parent.start()
-        var hello: [UInt8] = []
-        Hello(minVersion: 1, maxVersion: 1, capabilities: Capabilities()).encode(into: &hello)
-        child.send([OutboundFrame(.hello, payload: hello[...]), OutboundFrame(.ready, payload: [])])
-        _ = try await parent.handshake()
-
-        let call = try await parent.call("x")
         let count = 100_000
-        var head: [UInt8] = []
         let offer = Offer(size: UInt64(8 * count), codec: .zlib, digest: .none)
-        ResponseHead(offer: offer, arguments: []).encode(into: &head)
-        child.send([OutboundFrame(.response, stream: 1, payload: head[...])])
-        let body = try await call.response().body
+        let answer = try await BareAnswer(offer, pool: ChunkPool.forced[index])
+        let body = try await answer.call.response().body
         let reader = Task {
             var taken = 0
             do throws(CallError) {
@@ -178,9 +155,9 @@ import Testing
                 return (taken, error)
             }
         }
-        #expect(await Self.lastFrame(of: child, until: .accept) == .accept)
+        #expect(await answer.lastFrame(until: .accept) == .accept)
         let deflater = ChunkDeflater(codec: .zlib)
-        child.send(
+        answer.child.send(
             try (0..<8).map { number in
                 let raw = [UInt8](repeating: UInt8(number), count: count)
                 var payload = try #require(deflater.compress(raw, within: count))
@@ -190,18 +167,8 @@ import Testing
         )
         let (taken, error) = await reader.value
         #expect(taken == 5 && error == .corruptBody("\(CodecError.damaged)"))
-        #expect(await Self.lastFrame(of: child, until: .stop) == .stop)
-        await parent.abort()
-    }
-
-    /// Waits on a thread of its own: those of the other tasks are few, and the reader needs one.
-    private static func lastFrame(of child: BareChild, until type: FrameType) async -> FrameType? {
-        let found = Mutex<FrameType?>(nil)
-        await CallThreads.shared.run {
-            let last = child.receive { $0.last?.0.type == type }.last?.0.type
-            found.withLock { $0 = last }
-        }.value
-        return found.withLock { $0 }
+        #expect(await answer.lastFrame(until: .stop) == .stop)
+        await answer.close()
     }
 }
 

@@ -109,7 +109,12 @@ final class BlockingLink {
     // MARK: The socket
 
     private func readFrame(waits: Bool) {
-        switch reader.next(from: descriptor, waits: waits, admit: { machine.admit($0) }) {
+        switch reader.next(
+            from: descriptor,
+            waits: waits,
+            admit: { machine.admit($0) },
+            landing: { machine.canLand($0) ? streams[$0.stream]?.landing : nil }
+        ) {
         case .frame(let header, let payload): machine.receive(header, payload: payload)
         case .landed(let header): machine.receiveLanded(header)
         case .wouldBlock, .rejected: break
@@ -186,6 +191,11 @@ final class BlockingLink {
     }
 
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
+        if chunk.isLanded {
+            streams[id]?.landing?.add(chunk.rawCount)
+            machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
+            return
+        }
         guard let stream = streams[id], !stream.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         stream.fail(.corruptBody(detail))

@@ -18,7 +18,10 @@ final class BlockingStream {
     var deadline: ContinuousMoment?
 
     private let limits: ConnectionLimits
+    private var offer: Offer?
     private var decoder: BodyDecoder?
+    /// Where the body goes when it is collected.
+    private(set) var landing: BodyLanding?
     private var isAtOnce = false
     private var isAccepted = false
     private var held: (count: Int, isFlush: Bool) = (0, false)
@@ -39,6 +42,7 @@ final class BlockingStream {
     }
 
     private func begin(_ offer: Offer) {
+        self.offer = offer
         size = offer.size
         isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
         decoder = BodyDecoder(offer)
@@ -47,6 +51,7 @@ final class BlockingStream {
     /// `isDropping`: what has come of the body is not handed out any more.
     func fail(_ error: CallError, isDropping: Bool = true) {
         if failure == nil { failure = error }
+        if isDropping { landing = nil }
         inbound.fail(failure ?? error, dropping: isDropping)
     }
 
@@ -84,6 +89,7 @@ final class BlockingStream {
             // No end of this kind offers to take files.
             case .file: throw .badFile("it was not asked for")
             case .end(let end):
+                if let landing, !landing.isUnused { decoder.continue(from: landing.digest) }
                 try decoder.check(end)
                 isEnded = true
                 trailer = end.trailer
@@ -132,12 +138,13 @@ final class BlockingStream {
         var collector = BodyCollector(size: size, limit: limit)
         do throws(CallError) {
             try collector.checkSize()
+            if !isAtOnce, !isAccepted { landing = offer.flatMap { BodyLanding(for: $0, codec: .current) } }
             while let piece = try next(link) { try collector.append(piece) }
         } catch {
             if case .tooLarge = error { stop(link, error, code: .tooLarge) }
             throw error
         }
-        return collector.bytes
+        return landing?.take() ?? collector.bytes
     }
 
     // MARK: The body that we send

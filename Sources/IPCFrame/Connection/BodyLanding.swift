@@ -17,10 +17,12 @@ final class BodyLanding: Sendable {
     private let count: Int
     private let state: Mutex<State>
 
-    /// For `count` raw bytes; no memory is taken before the first of them comes.
-    init(count: Int, digest: BodyDigest, codec: ChunkCodec) {
-        self.count = count
-        state = Mutex(State(digest: digest == .crc32 ? CRC32Digest(codec: codec) : nil))
+    /// Nil for a body whose bytes do not come as they are, or whose size is not known or more than a stranger's word is
+    /// good for; no memory is taken before the first of them comes.
+    init?(for offer: Offer, codec: ChunkCodec) {
+        guard offer.codec == .none, let size = offer.size, size <= BodyCollector.trustedSize else { return nil }
+        count = Int(size)
+        state = Mutex(State(digest: offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil))
     }
 
     /// Has `body` write what is missing of a frame's payload: from `offset`, of its first byte, on.

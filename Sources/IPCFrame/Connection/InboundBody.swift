@@ -55,9 +55,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     private let id: UInt64
     private let queue: InboundQueue
     private let state: Mutex<State>
-    private let digest: BodyDigest
-    /// What comes are raw bytes, and as many as were told.
-    private let canLand: Bool
+    private let offer: Offer
     /// Sent without a verdict: the connection takes it as it comes, and need not be told what becomes of it.
     private let isAtOnce: Bool
     /// The call whose answer this is: it lives as long as somebody reads, and is cancelled with the reader's task.
@@ -72,10 +70,8 @@ public final class InboundBody: AsyncSequence, Sendable {
         call: OutgoingCall? = nil
     ) {
         size = offer.size
-        digest = offer.digest
+        self.offer = offer
         isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
-        let isTrusted = (offer.size ?? .max) <= BodyCollector.trustedSize
-        canLand = offer.codec == .none && isTrusted && !isAtOnce
         self.connection = connection
         self.id = id
         self.queue = queue
@@ -295,13 +291,11 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     /// Where a body that nobody has begun to read is collected, if it comes as it is.
     private func makeLanding() -> BodyLanding? {
-        guard canLand, let size else { return nil }
+        guard !isAtOnce else { return nil }
         return state.withLock { state in
             guard !state.isAccepted else { return nil }
-            let codec = connection.configuration.chunkPool.codec
-            let landing = BodyLanding(count: Int(size), digest: digest, codec: codec)
-            state.landing = landing
-            return landing
+            state.landing = BodyLanding(for: offer, codec: connection.configuration.chunkPool.codec)
+            return state.landing
         }
     }
 
