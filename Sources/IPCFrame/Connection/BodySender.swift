@@ -9,8 +9,8 @@ final class BodySender: Sendable {
     private struct State {
         var encoder: BodyEncoder
         var sent: UInt64 = 0
-        /// Chunks go there, as the receiver has accepted.
-        var usesArena = false
+        /// As the receiver has accepted.
+        var delivery = BodyDelivery.inline
         /// What may be sent without asking.
         var room = SendRoom()
 
@@ -52,15 +52,28 @@ final class BodySender: Sendable {
     var sent: UInt64 { state.withLock { $0.sent } }
 
     /// The verdict; without one the body is sent inline.
-    func accepted(as delivery: BodyDelivery) { state.withLock { $0.usesArena = delivery == .arena } }
+    func accepted(as delivery: BodyDelivery) { state.withLock { $0.delivery = delivery } }
 
-    private var usesArena: Bool { state.withLock { $0.usesArena } }
+    private var usesArena: Bool { state.withLock { $0.delivery == .arena } }
+
+    /// Sends all of the body as the file that it is, if it was accepted so.
+    ///
+    /// - Returns: false when its bytes must be sent.
+    func send(file part: FilePart) async -> Bool {
+        guard state.withLock({ $0.delivery == .descriptor }), let opened = part.reopened(),
+            await connection.send(part, opened: opened, on: id)
+        else { return false }
+        state.withLock { $0.sent = part.range.count }
+        return true
+    }
 
     /// Sends all of `bytes`, waiting for credit as often as needed; a flush needs at least one.
     ///
     /// Returns when the last of them are queued, or are being compressed and will be queued then.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
-        if !compresses, !usesArena, bytes.count >= Self.chunksOfRun * maxChunk { return try await sendRun(bytes, isFlush: flush) }
+        if !compresses, !usesArena, bytes.count >= Self.chunksOfRun * maxChunk {
+            return try await sendRun(bytes, isFlush: flush)
+        }
         var rest = bytes
         while !rest.isEmpty {
             let room = try await room(for: rest.count)

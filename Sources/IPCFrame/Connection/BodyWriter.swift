@@ -65,6 +65,17 @@ public final class BodyWriter: Sendable {
         for slice in ready { try await start().send(slice) }
     }
 
+    /// Sends all of `body`: as the file that it is, where that was offered and is taken, or else piece by piece.
+    func write(_ body: OutboundBody) async throws(CallError) {
+        let offer = state.withLock { $0.offer }
+        let isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
+        if let part = body.part, offer.delivery == .descriptor, !isAtOnce, try await start().send(file: part) {
+            state.withLock { $0.written = part.range.count }
+            return
+        }
+        try await body.forEachPiece { piece throws(CallError) in try await write(piece) }
+    }
+
     /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as it
     /// promises that.
     ///

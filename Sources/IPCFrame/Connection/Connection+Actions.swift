@@ -68,6 +68,7 @@ extension Connection {
             connection: self,
             limits: machine.limits,
             sharesMemory: machine.canShareMemory,
+            passesFiles: machine.canPassFiles,
             statistics: record.statistics,
             inbound: record.inbound
         )

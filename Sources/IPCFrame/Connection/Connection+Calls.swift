@@ -58,29 +58,13 @@ extension Connection {
         let sender = BodySender(connection: self, id: id, maxChunk: maxChunk, offer: offer)
         let isAtOnce = machine.isSentAtOnce(offer)
         CallThreads.shared.run {
-            do {
+            do throws(CallError) {
                 if !isAtOnce { sender.accepted(as: try await self.waitForVerdict(id)) }
-                if offer.delivery == .descriptor, let part = body.part, await self.canSendFile(id),
-                    let opened = part.reopened(), await self.send(part, opened: opened, on: id)
-                {
-                    return await sender.finish(Trailer())
-                }
-                if let bytes = body.bytes { try await sender.send(bytes[...]) }
-                let next = body.begin()
-                while let piece = try await next() {
-                    if let size = body.size, sender.sent + UInt64(piece.count) > size {
-                        throw CallError.source("it gave more than the \(size) bytes that were announced")
-                    }
-                    try await sender.send(piece[...])
-                }
-                if let size = body.size, sender.sent < size {
-                    throw CallError.source("it ended after \(sender.sent) of the \(size) bytes that were announced")
-                }
+                if let part = body.part, await sender.send(file: part) { return await sender.finish(Trailer()) }
+                try await body.forEachPiece { piece throws(CallError) in try await sender.send(piece[...]) }
                 await sender.finish(Trailer())
-            } catch let error as CallError {
-                if case .source = error { await self.failSource(id, error) }
             } catch {
-                await self.failSource(id, .source("\(error)"))
+                if case .source = error { await self.failSource(id, error) }
             }
         }
     }

@@ -39,9 +39,6 @@ extension Connection {
         return true
     }
 
-    /// Whether the body that we send was accepted as a file.
-    func canSendFile(_ id: UInt64) -> Bool { machine.canSendFile(id) }
-
     /// What goes with a frame whose header counts a descriptor.
     func passedDescriptor(for frame: OutboundFrame) -> PassedDescriptor? {
         switch frame.header.type {

@@ -31,6 +31,7 @@ public final class IncomingCall: Sendable {
     private let digest: BodyDigest
     private let limits: ConnectionLimits
     private let sharesMemory: Bool
+    private let passesFiles: Bool
     private let statisticsBox: StatisticsBox
     private let state = Mutex(State())
 
@@ -40,6 +41,7 @@ public final class IncomingCall: Sendable {
         connection: Connection,
         limits: ConnectionLimits,
         sharesMemory: Bool,
+        passesFiles: Bool,
         statistics: StatisticsBox,
         inbound: InboundQueue
     ) {
@@ -54,6 +56,7 @@ public final class IncomingCall: Sendable {
         self.limits = limits
         body = InboundBody(connection: connection, id: id, queue: inbound, offer: request.offer, limits: limits)
         self.sharesMemory = sharesMemory
+        self.passesFiles = passesFiles
     }
 
     /// The last argument with this key, as text; nil if there is none or it is not UTF-8.
@@ -78,12 +81,15 @@ public final class IncomingCall: Sendable {
     /// `size` is in raw bytes, where known; `arguments` are the status arguments, at most 64 KiB; without a `codec` the
     /// answer is coded as the request body.
     public func respond(size: UInt64? = nil, arguments: [Argument] = [], codec: BodyCodec? = nil) -> BodyWriter {
+        let codec = codec ?? self.codec
+        // Whether it comes so is for the opener to say.
+        let delivery: BodyDelivery = sharesMemory && codec == .none ? .arena : .inline
+        return respond(Offer(size: size, codec: codec, delivery: delivery, digest: digest), arguments)
+    }
+
+    private func respond(_ offer: Offer, _ arguments: [Argument]) -> BodyWriter {
         state.withLock { state in
             precondition(state.writer == nil, "a call is answered once")
-            let codec = codec ?? self.codec
-            // Whether it comes so is for the opener to say.
-            let delivery: BodyDelivery = sharesMemory && codec == .none ? .arena : .inline
-            let offer = Offer(size: size, codec: codec, delivery: delivery, digest: digest)
             let writer = BodyWriter(
                 connection: connection,
                 id: id,
@@ -99,6 +105,25 @@ public final class IncomingCall: Sendable {
     /// Answers with bytes that are there.
     public func respond(_ bytes: [UInt8], arguments: [Argument] = []) async throws(CallError) {
         try await respond(size: UInt64(bytes.count), arguments: arguments).write(bytes)
+    }
+
+    /// Answers with a body from wherever it comes.
+    ///
+    /// `passesFile`: if it is a file, its opener may take the file itself, where no codec was asked for; it can read all
+    /// of the file then, not only the body. An opener takes it so with ``CallOptions/Delivery/descriptor``.
+    ///
+    /// - Throws: ``CallError/source(_:)`` when the body fails or lies about its size; the handler should throw it on.
+    public func respond(
+        _ body: OutboundBody,
+        arguments: [Argument] = [],
+        passesFile: Bool = false
+    ) async throws(CallError) {
+        guard passesFile, passesFiles, codec == .none, body.part != nil else {
+            return try await respond(size: body.size, arguments: arguments).write(body)
+        }
+        // Of a file that goes nobody has read the bytes, so there is no digest.
+        let offer = Offer(size: body.size, codec: .none, delivery: .descriptor, digest: .none)
+        try await respond(offer, arguments).write(body)
     }
 
     /// Tells the opener how far the call is.

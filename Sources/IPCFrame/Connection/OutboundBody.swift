@@ -17,6 +17,34 @@ public struct OutboundBody: Sendable {
     /// Begins at the beginning, if the body is repeatable.
     let begin: @Sendable () -> NextPiece
 
+    /// Hands all of it to `send`, piece by piece.
+    ///
+    /// - Throws: ``CallError/source(_:)`` when the source fails, or does not give as many bytes as it has announced.
+    func forEachPiece(_ send: ([UInt8]) async throws(CallError) -> Void) async throws(CallError) {
+        if let bytes { return try await send(bytes) }
+        var sent: UInt64 = 0
+        let next = begin()
+        while let piece = try await Self.piece(next) {
+            sent += UInt64(piece.count)
+            if let size, sent > size {
+                throw .source("it gave more than the \(size) bytes that were announced")
+            }
+            try await send(piece)
+        }
+        if let size, sent < size {
+            throw .source("it ended after \(sent) of the \(size) bytes that were announced")
+        }
+    }
+
+    private static func piece(_ next: NextPiece) async throws(CallError) -> [UInt8]? {
+        do {
+            return try await next()
+        } catch {
+            // Also when it is an error of another call, whose body this one passes on.
+            throw .source("\(error)")
+        }
+    }
+
     /// Gives the next piece, of any size; nil at the end.
     ///
     /// May block: it runs on a thread of its own.
