@@ -174,6 +174,20 @@ struct WorkerPoolFailureTests {
         }
     }
 
+    @Test func aCallerWhoTakesHisTimeOverAnAnswerDoesNotStallItsWorker() async throws {
+        try await withPool { (pool, record) async throws in
+            var options = PoolCallOptions()
+            options.stallTimeout = .milliseconds(200)
+            let pid = try await pool.withCall("pid", options: options) { call in
+                let answer = try await call.response().body.collect(upTo: 100)
+                try await Task.sleep(for: .seconds(1))
+                return answer
+            }
+            #expect(String(validating: pid, as: UTF8.self) == record.pids.map(String.init).first)
+            #expect(try await pool.pid() == record.pids.map(String.init).first)
+        }
+    }
+
     @Test("A cancelled task's call is never begun, or ends and leaves its worker well")
     func cancellation() async throws {
         try await withPool {

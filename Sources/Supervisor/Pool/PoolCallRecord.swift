@@ -83,8 +83,9 @@ extension WorkerPool {
             return max(.milliseconds(1), min(.seconds(1), timeout / 4))
         }
 
-        /// Whether it has moved since the last look.
+        /// Whether it has moved since the last look, or is its caller's alone: a worker that is done stalls nothing.
         func hasMoved() -> Bool {
+            if attempt?.outgoing.isOver == true { return true }
             let statistics = attempt?.outgoing.statistics
             defer { lastStatistics = statistics }
             return statistics != lastStatistics

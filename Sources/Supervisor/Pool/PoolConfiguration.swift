@@ -35,6 +35,8 @@ public struct PoolCallOptions: Sendable {
     /// Lets `timeout` begin when a worker first gets the call, so that waiting for one takes nothing of it.
     public var timeoutBeginsWithWorker = false
     /// How long an attempt may go without progress and without a byte, once it runs; nil for no limit.
+    ///
+    /// Not counted is what its caller does when the worker is done with the call.
     public var stallTimeout: Duration?
     /// Whether it is tried again; needs a body that is repeatable.
     public var retry = RetryPolicy()
