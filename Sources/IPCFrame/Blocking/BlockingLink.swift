@@ -192,7 +192,6 @@ final class BlockingLink {
 
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
         if chunk.isLanded {
-            streams[id]?.landing?.add(chunk.rawCount)
             machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
             return
         }

@@ -106,7 +106,6 @@ extension Connection {
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
         if chunk.isLanded {
-            record.landing?.add(chunk.rawCount)
             machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
             return
         }

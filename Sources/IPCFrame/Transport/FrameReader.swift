@@ -5,12 +5,13 @@ internal import Glibc
 /// Cuts what a socket delivers into frames.
 ///
 /// Headers and small frames are read in batches; a large payload is read straight into the array that will be
-/// delivered, or to the ``BodyLanding`` where its body is collected. The caller checks each header before a byte of memory is taken for its payload.
+/// delivered, or to the ``BodyLanding`` where its body is collected. The caller checks each header before a byte of
+/// memory is taken for its payload.
 struct FrameReader {
     /// A frame, or why there is none.
     enum Outcome {
         case frame(FrameHeader, [UInt8])
-        /// A frame whose payload is in the landing that was given for it.
+        /// A frame whose payload has been added to the landing that was given for it.
         case landed(FrameHeader)
         /// Nothing more can be read now.
         case wouldBlock
@@ -79,8 +80,8 @@ struct FrameReader {
             if let header, payloadCount == lastLength {
                 self.header = nil
                 payloadCount = 0
-                if self.landing != nil {
-                    self.landing = nil
+                if let place = self.landing.take() {
+                    place.add(lastLength)
                     return .landed(header)
                 }
                 let complete = payload
@@ -108,8 +109,8 @@ struct FrameReader {
         let count = Int(header.length)
         let present = min(count, batchEnd - batchStart)
         if let landing {
-            // No more than the landing has room for, by `copyMemory`'s own check.
             unsafe landing.withRoom(at: 0) { room in
+                precondition(present <= room.count, "a payload lands where there is room for it")
                 unsafe batch.withUnsafeBytes { bytes in
                     let read = unsafe UnsafeRawBufferPointer(rebasing: bytes[batchStart..<batchStart + present])
                     unsafe room.copyMemory(from: read)
@@ -147,10 +148,11 @@ struct FrameReader {
         let room = lastLength >= Self.largePayload ? Self.smallBatch : Self.batchCapacity
         // Whatever is read into outlives the call, and the counts are its own.
         func receive(_ rest: UnsafeMutableRawBufferPointer, _ batch: UnsafeMutableRawBufferPointer) -> Int64 {
-            unsafe clinux_receive(
+            precondition(missing <= rest.count, "a payload is read where there is room for it")
+            return unsafe clinux_receive(
                 descriptor,
                 rest.baseAddress,
-                min(missing, rest.count),
+                missing,
                 batch.baseAddress.map { unsafe $0 + batchEnd },
                 max(0, room - batchEnd),
                 waits ? 1 : 0,
