@@ -57,6 +57,22 @@ import Testing
         #expect(slots.held(by: 1) == 1 && slots.hasSent(1))
     }
 
+    @Test func aSlotThatIsAnothersByNowIsNotTakenBack() throws {
+        var slots = ArenaSlots()
+        let set = slots.reserve(1, for: 1)
+        let slot = try #require(set.first)
+        slots.send(slot, of: 1, end: 5)
+        slots.free(1)
+        #expect(slots.reserve(1, for: 3) == set)
+        slots.takeBack(set, of: 1)
+        #expect(slots.held(by: 3) == 1)
+        slots.send(slot, of: 3, end: 5)
+        slots.takeBack(set, of: 1)
+        #expect(slots.hasSent(3))
+        slots.takeBack(set, of: 3)
+        #expect(slots.freeCount == ArenaLayout.slots)
+    }
+
     /// Whatever is done, in whatever order: every slot has one owner, and nobody holds more than a share.
     @Test(arguments: 0..<20 as Range<UInt64>)
     func theBooksAddUp(seed: UInt64) throws {

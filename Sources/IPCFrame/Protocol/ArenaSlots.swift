@@ -87,9 +87,13 @@ struct ArenaSlots {
         }
     }
 
-    /// Slots of DATA frames that will not go out after all.
-    mutating func takeBack(_ set: SlotSet) {
-        for index in slots.indices where set.contains(index) { slots[index] = .free }
+    /// Slots of DATA frames of `stream` that will not go out after all.
+    ///
+    /// Some may be another body's by now: a receiver that gives up a body frees its slots while frames still wait.
+    mutating func takeBack(_ set: SlotSet, of stream: UInt64) {
+        for index in slots.indices where set.contains(index) {
+            if case .sent(stream, _) = slots[index] { slots[index] = .free }
+        }
     }
 
     /// The receiver has consumed the body's first `consumed` bytes.

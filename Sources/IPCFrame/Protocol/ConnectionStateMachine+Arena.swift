@@ -44,7 +44,7 @@ extension ConnectionStateMachine {
     /// Frees the slots of DATA that is about to be dropped.
     mutating func takeBackSlots(_ stream: Stream) {
         guard stream.send.delivery == .arena else { return }
-        arena.takeBack(stream.queue.arenaSlots)
+        arena.takeBack(stream.queue.arenaSlots, of: stream.id)
     }
 
     /// What ARENA and DATA with FILE must have, and no other frame may have.
