@@ -83,6 +83,16 @@ final class SimulatedApplication {
         }
     }
 
+    /// Whether the application wants the body of this call where it belongs, as far as it comes as it is.
+    func collects(_ id: UInt64) -> Bool { id % 4 >= 2 }
+
+    /// Bytes have come to their place, and are consumed.
+    func land(_ payload: [UInt8], of id: UInt64) throws {
+        let call = calls.first { $0.id == id }
+        try hold(call?.inbound != nil, "\(name): bytes of an unknown call \(id)")
+        try call?.inbound?.land(payload)
+    }
+
     private func count(_ call: SimulatedCall) {
         outcomes["\(call.isLocal ? "opener" : "answerer") \(call.outcome ?? "none")", default: 0] += 1
     }

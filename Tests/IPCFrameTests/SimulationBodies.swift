@@ -161,6 +161,14 @@ struct InboundScript {
         waiting.append((chunk.rawCount, chunk.isFlush, copy))
     }
 
+    /// The next bytes have come to their place: they are taken.
+    mutating func land(_ payload: [UInt8]) throws {
+        try hold(!isOver && !isWhole, "bytes land for a body that is over")
+        let expected = SimulatedContent.slice(salt, received, payload.count)
+        try hold(Array(expected) == payload, "other bytes land at \(received) than were sent")
+        received += UInt64(payload.count)
+    }
+
     mutating func end(_ end: End) throws {
         try hold(!isOver && !isWhole && end.total == received, "END of \(end.total) after \(received)")
         try hold(offer.size == nil || offer.size == received, "a body of \(received) that was offered otherwise")

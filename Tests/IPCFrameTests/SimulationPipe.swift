@@ -77,6 +77,8 @@ final class SimulatedEnd {
     let application: SimulatedApplication
     private var incoming: [UInt8] = []
     private var header: FrameHeader?
+    /// The payload of ``header`` is read where it belongs.
+    private var lands = false
     private var outgoing: [UInt8] = []
     private var outgoingHead = 0
     private var hasSentBye = false
@@ -138,6 +140,7 @@ final class SimulatedEnd {
                 offset += FrameHeader.byteCount
                 guard application.machine.admit(parsed) else { break }
                 header = parsed
+                lands = application.collects(parsed.stream) && application.machine.canLand(parsed)
             }
             guard let header, incoming.count - offset >= Int(header.length) else { break }
             let payload = Array(incoming[offset..<offset + Int(header.length)])
@@ -146,7 +149,11 @@ final class SimulatedEnd {
             try hold(!hasReceivedBye, "\(application.name) receives \(header) after BYE")
             hasReceivedBye = header.type == .bye
             if hasReceivedBye { try application.checkBye() }
-            application.machine.receive(header, payload: payload)
+            if lands {
+                if application.machine.receiveLanded(header) { try application.land(payload, of: header.stream) }
+            } else {
+                application.machine.receive(header, payload: payload)
+            }
             try application.obey()
         }
         try application.obey()

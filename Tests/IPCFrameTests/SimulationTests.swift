@@ -18,7 +18,7 @@ struct SeedGroup: Sendable, CustomTestStringConvertible {
     }()
 
     /// Seeds beyond those of every run that have found a fault.
-    private static let failed = SeedGroup(seeds: [1_791, 3_532, 4_846, 5_097, 9_578])
+    private static let failed = SeedGroup(seeds: [1_791, 3_532, 4_846, 5_097, 9_578, 9_584])
 }
 
 @Suite struct SimulationTests {

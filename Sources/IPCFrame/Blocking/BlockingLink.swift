@@ -116,7 +116,7 @@ final class BlockingLink {
             landing: { machine.canLand($0) ? streams[$0.stream]?.landing : nil }
         ) {
         case .frame(let header, let payload): machine.receive(header, payload: payload)
-        case .landed(let header): machine.receiveLanded(header)
+        case .landed(let header): _ = machine.receiveLanded(header)
         case .wouldBlock, .rejected: break
         case .endOfFile(let duringFrame):
             isReadingOver = true
@@ -191,10 +191,6 @@ final class BlockingLink {
     }
 
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
-        if chunk.isLanded {
-            machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
-            return
-        }
         guard let stream = streams[id], !stream.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         stream.fail(.corruptBody(detail))

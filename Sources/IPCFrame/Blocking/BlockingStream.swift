@@ -22,12 +22,14 @@ final class BlockingStream {
     private var decoder: BodyDecoder?
     /// Where the body goes when it is collected.
     private(set) var landing: BodyLanding?
-    private var isAtOnce = false
     private var isAccepted = false
     private var held: (count: Int, isFlush: Bool) = (0, false)
     private var isEnded = false
-    private(set) var size: UInt64?
     private(set) var trailer: Trailer?
+
+    var size: UInt64? { offer?.size }
+
+    private var isAtOnce: Bool { offer?.isSentAtOnce(initialCredit: limits.initialCredit) ?? false }
 
     /// A call of the peer, with its body's offer, or one of ours, whose answer's offer comes later.
     init(id: UInt64, offer: Offer? = nil, limits: ConnectionLimits) {
@@ -43,8 +45,6 @@ final class BlockingStream {
 
     private func begin(_ offer: Offer) {
         self.offer = offer
-        size = offer.size
-        isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
         decoder = BodyDecoder(offer)
     }
 
@@ -89,7 +89,7 @@ final class BlockingStream {
             // No end of this kind offers to take files.
             case .file: throw .badFile("it was not asked for")
             case .end(let end):
-                if let landing, !landing.isUnused { decoder.continue(from: landing.digest) }
+                if let landing, !landing.isUnused { decoder.adopt(landing.digest) }
                 try decoder.check(end)
                 isEnded = true
                 trailer = end.trailer

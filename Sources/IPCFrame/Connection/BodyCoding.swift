@@ -79,7 +79,7 @@ struct BodyDecoder {
     }
 
     /// All of the body went another way, and `digest` is that of its bytes.
-    mutating func `continue`(from digest: CRC32Digest?) { self.digest = digest }
+    mutating func adopt(_ digest: CRC32Digest?) { self.digest = digest }
 
     /// Nothing more will be decoded.
     mutating func drop() { inflater = nil }

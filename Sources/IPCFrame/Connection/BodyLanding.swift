@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 internal import Synchronization
 
 /// Memory for the whole of a body whose size was told: the socket is read straight into it, and nobody is woken before

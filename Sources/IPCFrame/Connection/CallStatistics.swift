@@ -25,7 +25,7 @@ public struct CallStatistics: Equatable, Sendable {
     public var creditStalls: UInt64 = 0
 
     mutating func add(_ chunk: Chunk, isSent: Bool) {
-        let wire = UInt64(FrameHeader.byteCount + chunk.payloadCount)
+        let wire = UInt64(FrameHeader.byteCount + chunk.bytes.count)
         if isSent {
             bytesSent += UInt64(chunk.rawCount)
             wireBytesSent += wire
@@ -36,6 +36,13 @@ public struct CallStatistics: Equatable, Sendable {
         chunks += 1
         if chunk.isCompressed { chunksCompressed += 1 }
         if chunk.place != nil { chunksShared += 1 }
+    }
+
+    /// A chunk of raw bytes has come to its place.
+    mutating func addLanded(_ count: Int) {
+        bytesReceived += UInt64(count)
+        wireBytesReceived += UInt64(FrameHeader.byteCount + count)
+        chunks += 1
     }
 
     /// A body goes or comes as a file; its bytes are counted as they are read.
@@ -92,6 +99,8 @@ final class StatisticsBox: Sendable {
     }
 
     func add(_ chunk: Chunk, isSent: Bool) { state.withLock { $0.statistics.add(chunk, isSent: isSent) } }
+
+    func addLanded(_ count: Int) { state.withLock { $0.statistics.addLanded(count) } }
 
     func addFile(isSent: Bool) { state.withLock { $0.statistics.addFile(isSent: isSent) } }
 

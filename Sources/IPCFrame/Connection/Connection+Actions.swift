@@ -105,10 +105,6 @@ extension Connection {
         if let file = chunk.file { return deliver(id, file, isFlush: chunk.isFlush) }
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
-        if chunk.isLanded {
-            machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
-            return
-        }
         guard !record.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         record.inbound.fail(.corruptBody(detail), dropping: true)

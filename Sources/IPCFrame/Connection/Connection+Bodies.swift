@@ -46,7 +46,7 @@ extension Connection {
                 continuation.resume(returning: .failure(error))
             }
         }.get()
-        return machine.streams[id]?.send.delivery ?? .inline
+        return machine.acceptedDelivery(id)
     }
 
     func sendingRecord(_ id: UInt64) throws(CallError) -> CallRecord {

@@ -48,7 +48,9 @@ extension Connection {
             case .landed(let header):
                 recent.record(header, isSent: false)
                 trace?.record(header, isSent: false)
-                machine.receiveLanded(header)
+                if machine.receiveLanded(header) {
+                    calls[header.stream]?.statistics.addLanded(Int(header.length))
+                }
                 obey()
             case .wouldBlock: return
             case .endOfFile(let duringFrame):

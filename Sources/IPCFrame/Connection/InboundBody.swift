@@ -50,7 +50,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     private static let reportedBytes = 512 << 10
 
     /// Raw bytes, where the sender knows.
-    public let size: UInt64?
+    public var size: UInt64? { offer.size }
     private let connection: Connection
     private let id: UInt64
     private let queue: InboundQueue
@@ -69,7 +69,6 @@ public final class InboundBody: AsyncSequence, Sendable {
         limits: ConnectionLimits,
         call: OutgoingCall? = nil
     ) {
-        size = offer.size
         self.offer = offer
         isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
         self.connection = connection
@@ -235,7 +234,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     /// Raw bytes that the connection has not been told of.
     private func check(_ end: End) throws(CallError) -> Int {
         try state.withLock { state throws(CallError) in
-            if let landing = state.landing, !landing.isUnused { state.decoder.continue(from: landing.digest) }
+            if let landing = state.landing, !landing.isUnused { state.decoder.adopt(landing.digest) }
             try state.decoder.check(end)
             state.phase = .ended(end.trailer)
             return state.consumed

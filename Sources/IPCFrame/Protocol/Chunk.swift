@@ -14,11 +14,6 @@ package struct Chunk: Sendable {
     package let place: ArenaPlace?
     /// Where the raw bytes lie, if that is a file.
     package let file: FileRange?
-    /// The raw bytes were read where the body's reader wanted them.
-    let isLanded: Bool
-
-    /// Bytes of the DATA frame's payload.
-    package var payloadCount: Int { isLanded ? rawCount : bytes.count }
 
     /// A chunk of raw bytes.
     package init(stored bytes: ArraySlice<UInt8>, isFlush: Bool = false) {
@@ -28,18 +23,6 @@ package struct Chunk: Sendable {
         self.bytes = bytes
         place = nil
         file = nil
-        isLanded = false
-    }
-
-    /// A chunk of `count` raw bytes that are where they belong.
-    init(landed count: Int, isFlush: Bool) {
-        rawCount = count
-        isCompressed = false
-        self.isFlush = isFlush
-        bytes = []
-        place = nil
-        file = nil
-        isLanded = true
     }
 
     /// A chunk whose raw bytes have been copied into the arena.
@@ -50,7 +33,6 @@ package struct Chunk: Sendable {
         bytes = ConnectionStateMachine.encoded { place.encode(into: &$0) }[...]
         self.place = place
         file = nil
-        isLanded = false
     }
 
     /// A compressed chunk; `bytes` starts with the raw length.
@@ -61,7 +43,6 @@ package struct Chunk: Sendable {
         self.bytes = bytes
         place = nil
         file = nil
-        isLanded = false
     }
 
     /// Reads a DATA frame (PROTOCOL.md §8, §10).
@@ -77,7 +58,6 @@ package struct Chunk: Sendable {
         }
         isFlush = flags.contains(.flush)
         isCompressed = flags.contains(.compressed)
-        isLanded = false
         bytes = payload[...]
         place = flags.contains(.arena) ? try ArenaPlace(parsing: payload) : nil
         file = flags.contains(.file) ? try FileRange(parsing: payload) : nil

@@ -110,6 +110,9 @@ extension ConnectionStateMachine {
         streams[id]?.send.state == .sending
     }
 
+    /// How the body that we send is to come, as its receiver has accepted it; inline until then.
+    func acceptedDelivery(_ id: UInt64) -> BodyDelivery { streams[id]?.send.delivery ?? .inline }
+
     /// Whether the body is sent without waiting for a verdict.
     package func isSentAtOnce(_ offer: Offer) -> Bool {
         offer.isSentAtOnce(initialCredit: limits.initialCredit)

@@ -148,31 +148,6 @@ extension ConnectionStateMachine {
             maxChunk: limits.maxChunk
         )
         if let file = chunk.file { return try receiveFile(file, chunk, stream) }
-        try receive(chunk, stream)
-    }
-
-    /// Whether a DATA frame is nothing but the next raw bytes of a body that is received, so that its payload may be
-    /// read where they belong; then ``receiveLanded(_:)`` takes its place.
-    func canLand(_ header: FrameHeader) -> Bool {
-        guard header.type == .data, phase == .open, header.flags.isDisjoint(with: [.compressed, .arena, .file]),
-            let stream = streams[header.stream], stream.receive.state == .receiving,
-            stream.receive.delivery == .inline, header.length > 0, header.length <= limits.maxChunk
-        else { return false }
-        return UInt64(header.length) <= stream.receive.limit - stream.receive.received
-    }
-
-    /// Takes a frame that ``canLand(_:)``, and whose payload is where it belongs.
-    mutating func receiveLanded(_ header: FrameHeader) {
-        // The body may have been given up while the payload came.
-        guard phase == .open, let stream = streams[header.stream], stream.receive.state == .receiving else { return }
-        do throws(ProtocolViolation) {
-            try receive(Chunk(landed: Int(header.length), isFlush: header.flags.contains(.flush)), stream)
-        } catch {
-            close(.violation(error.of(header)))
-        }
-    }
-
-    private mutating func receive(_ chunk: Chunk, _ stream: Stream) throws(ProtocolViolation) {
         let (reach, overflow) = stream.receive.received.addingReportingOverflow(UInt64(chunk.rawCount))
         guard !overflow, reach <= stream.receive.limit else {
             throw ProtocolViolation(
@@ -192,6 +167,33 @@ extension ConnectionStateMachine {
             stream.receive.flushOffset = reach
         }
         act(.deliver(stream.id, chunk))
+    }
+
+    /// Whether a DATA frame is nothing but the next raw bytes of a body that comes as it is, so that its payload may be
+    /// read where they belong; then ``receiveLanded(_:)`` takes its place.
+    ///
+    /// Of a body that may be compressed none can: what lands is consumed at once, and would overtake what waits.
+    func canLand(_ header: FrameHeader) -> Bool {
+        guard header.type == .data, phase == .open, header.flags.isDisjoint(with: [.compressed, .arena, .file]),
+            let stream = streams[header.stream], stream.receive.state == .receiving,
+            stream.receive.delivery == .inline, stream.receive.offer?.codec == BodyCodec.none,
+            header.length > 0, header.length <= limits.maxChunk
+        else { return false }
+        return UInt64(header.length) <= stream.receive.limit - stream.receive.received
+    }
+
+    /// Takes a frame that ``canLand(_:)``, and whose payload is where it belongs: its bytes are consumed.
+    ///
+    /// - Returns: false when the body was given up while they came.
+    mutating func receiveLanded(_ header: FrameHeader) -> Bool {
+        guard phase == .open, let stream = streams[header.stream], stream.receive.state == .receiving else {
+            return false
+        }
+        let isFlush = header.flags.contains(.flush)
+        stream.receive.received += UInt64(header.length)
+        if isFlush { stream.receive.flushOffset = stream.receive.received }
+        consume(stream.id, count: Int(header.length), isFlush: isFlush)
+        return true
     }
 
     private mutating func receiveEnd(_ end: End, _ stream: Stream) throws(ProtocolViolation) {
