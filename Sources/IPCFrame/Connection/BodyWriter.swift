@@ -12,6 +12,8 @@ public final class BodyWriter: Sendable {
         var buffer: [UInt8] = []
         var written: UInt64 = 0
         var isFinished = false
+        /// What was written is not all: the body that was to be sent has failed.
+        var failure: CallError?
 
         /// Keeps the end of what is there, a whole chunk at most, and gives out the chunks before it.
         ///
@@ -73,7 +75,12 @@ public final class BodyWriter: Sendable {
             state.withLock { $0.written = part.range.count }
             return
         }
-        try await body.forEachPiece { piece throws(CallError) in try await write(piece) }
+        do throws(CallError) {
+            try await body.forEachPiece { piece throws(CallError) in try await write(piece) }
+        } catch {
+            state.withLock { $0.failure = error }
+            throw error
+        }
     }
 
     /// Waits until the receiver's application has taken every byte written so far, and has made it durable as far as it
@@ -105,7 +112,8 @@ public final class BodyWriter: Sendable {
     }
 
     func finish(_ trailer: Trailer) async throws(CallError) {
-        let (rest, offer, written, isStarted) = state.withLock { state in
+        let (rest, offer, written, isStarted) = try state.withLock { state throws(CallError) in
+            if let failure = state.failure { throw failure }
             state.isFinished = true
             defer { state.buffer = [] }
             // All of it is here: the size is known now.

@@ -112,7 +112,8 @@ public final class IncomingCall: Sendable {
     /// `passesFile`: if it is a file, its opener may take the file itself, where no codec was asked for; it can read all
     /// of the file then, not only the body. An opener takes it so with ``CallOptions/Delivery/descriptor``.
     ///
-    /// - Throws: ``CallError/source(_:)`` when the body fails or lies about its size; the handler should throw it on.
+    /// - Throws: ``CallError/source(_:)`` when the body fails or lies about its size. The call fails then, also if the
+    ///   handler returns: what was sent is never taken for the whole.
     public func respond(
         _ body: OutboundBody,
         arguments: [Argument] = [],
