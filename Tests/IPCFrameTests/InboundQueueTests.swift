@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
 import Glibc
 import Synchronization
 import Testing
@@ -149,35 +148,18 @@ import Testing
 
     @Test("A peer that floods a call with tiny chunks loses the call and not the connection")
     func flood() async throws {
-        var fds: [CInt] = [-1, -1]
-        let result = unsafe clinux_socketpair(&fds)
-        try #require(result == 0)
-        let parent = Connection(adopting: OwnedDescriptor(adopting: fds[0]), role: .parent)
-        let child = BareChild(socket: fds[1])
-        defer { close(fds[1]) }
-        parent.start()
-        var hello: [UInt8] = []
-        Hello(minVersion: 1, maxVersion: 1, capabilities: Capabilities()).encode(into: &hello)
-        child.send([OutboundFrame(.hello, payload: hello[...]), OutboundFrame(.ready, payload: [])])
-        _ = try await parent.handshake()
-
-        let call = try await parent.call("x")
         // Small enough to be sent at once: it comes, whether or not anybody reads.
-        let offer = Offer(size: 65_536, codec: .zlib, digest: .none)
-        var head: [UInt8] = []
-        ResponseHead(offer: offer, arguments: []).encode(into: &head)
+        let answer = try await BareAnswer(Offer(size: 65_536, codec: .zlib, digest: .none))
         let tiny = OutboundFrame(.data, flags: .compressed, stream: 1, payload: Self.tinyPayload[...])
-        child.send(
-            [OutboundFrame(.response, stream: 1, payload: head[...])] + [OutboundFrame](repeating: tiny, count: 10_000)
-        )
-        let body = try await call.response().body
-        #expect(child.receive { $0.last?.0.type == .stop }.last?.0.type == .stop)
+        answer.child.send([OutboundFrame](repeating: tiny, count: 10_000))
+        let body = try await answer.call.response().body
+        #expect(await answer.lastFrame(until: .stop) == .stop)
         await #expect {
             _ = try await body.nextPiece()
         } throws: { error in
             if case CallError.corruptBody = error { true } else { false }
         }
-        #expect(await parent.openCalls == 1, "the connection is there, and waits for the call's last frame")
-        await parent.abort()
+        #expect(await answer.parent.openCalls == 1, "the connection is there, and waits for the call's last frame")
+        await answer.close()
     }
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
 import Glibc
 import Testing
 
@@ -14,18 +13,8 @@ import Testing
         let child: BareChild
 
         init() async throws {
-            var fds: [CInt] = [-1, -1]
-            let result = unsafe clinux_socketpair(&fds)
-            try #require(result == 0)
             reactor.start()
-            parent = Connection(adopting: OwnedDescriptor(adopting: fds[0]), role: .parent, reactor: reactor)
-            child = BareChild(socket: fds[1])
-            parent.start()
-            var hello: [UInt8] = []
-            Hello(minVersion: 1, maxVersion: 1, capabilities: Capabilities()).encode(into: &hello)
-            child.send([OutboundFrame(.hello, payload: hello[...]), OutboundFrame(.ready, payload: [])])
-            _ = try await parent.handshake()
-            #expect(child.receive { $0.count == 1 }.first?.0.type == .welcome)
+            (parent, child) = try await BareChild.connect(reactor: reactor)
         }
 
         /// Sends PINGs and reads no PONG, each when the answer to the one before is there; stops when none comes.
@@ -76,18 +65,18 @@ import Testing
         let first = try await Scene()
         let room = first.ping(atMost: 100_000)
         await first.parent.abort()
-        close(first.child.socket)
+        first.child.close()
 
         // The socket is full to the last frame: what comes next cannot be written.
         let scene = try await Scene()
-        defer { close(scene.child.socket) }
+        defer { scene.child.close() }
         #expect(scene.ping(atMost: room + answersWaiting) == room)
         scene.child.send([OutboundFrame(.bye, payload: [])])
         shutdown(scene.child.socket, CInt(SHUT_WR))
         #expect(await scene.load() < .milliseconds(100))
 
-        let frames = scene.child.receive { $0.last?.0.type == .bye }
-        #expect(frames.count == room + answersWaiting + 1 && frames.last?.0.type == .bye)
+        let frames = await scene.child.receive { $0.last?.header.type == .bye }
+        #expect(frames.count == room + answersWaiting + 1 && frames.last?.header.type == .bye)
         #expect(await scene.parent.closed() == .orderly)
         scene.reactor.stop()
         first.reactor.stop()
@@ -99,7 +88,7 @@ import Testing
         first.child.send([OutboundFrame(.bye, payload: [])])
         shutdown(first.child.socket, CInt(SHUT_WR))
         _ = await first.load()
-        close(first.child.socket)
+        first.child.close()
         #expect(await first.parent.closed() == .orderly, "\(room)")
         first.reactor.stop()
     }
