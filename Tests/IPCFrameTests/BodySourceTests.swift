@@ -59,6 +59,33 @@ import Testing
         await pair.close()
     }
 
+    /// With small pieces nothing has been sent when the source fails.
+    @Test("An answer whose source fails is never whole, also when its handler goes on", arguments: [10, 300_000])
+    func aFailureThatTheHandlerIgnores(count: Int) async throws {
+        let pair = try await ConnectedPair { call in
+            let left = Mutex(2)
+            let body = OutboundBody.pieces {
+                try left.withLock { left in
+                    guard left > 0 else { throw Stop() }
+                    left -= 1
+                    return [UInt8](repeating: 1, count: count)
+                }
+            }
+            try? await call.respond(body)
+        }
+        let call = try await pair.parent.call("x")
+        let error = await #expect(throws: CallError.self) {
+            for try await _ in try await call.response().body {}
+        }
+        if case .failed(let remote)? = error {
+            #expect(remote.reason.hasPrefix("the source of the body failed"), "\(remote.reason)")
+        } else {
+            Issue.record("the opener is told: \(String(describing: error))")
+        }
+        await call.finished()
+        await pair.close()
+    }
+
     @Test func aSourceOfUnknownSizeIsSentAsItComes() async throws {
         let pair = try await ConnectedPair(handler: ConnectionTests.echo)
         let left = Mutex(20)
