@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 import Testing
 
 @testable import IPCFrame
+
+extension Connection {
+    /// Whether a chunk of the call's body has been read to its place.
+    func hasLanded(_ id: UInt64) -> Bool { calls[id]?.landing?.isUnused == false }
+}
 
 /// Bodies that are read straight into the memory of who collects them.
 @Suite struct BodyLandingTests {
     private static let size = 100_000
     private static let bytes = ConnectionTests.pattern(size)
 
-    private static func offer(_ digest: BodyDigest = .none) -> Offer {
-        Offer(size: UInt64(size), codec: .none, digest: digest)
+    private static func offer(_ digest: BodyDigest = .none, codec: BodyCodec = .none) -> Offer {
+        Offer(size: UInt64(size), codec: codec, digest: digest)
     }
 
     private static func data(_ range: Range<Int>, flags: FrameFlags = []) -> OutboundFrame {
@@ -51,6 +57,22 @@ import Testing
         return result
     }
 
+    /// Sends the beginning of the body; whether it has been read to its place.
+    private func lands(_ range: Range<Int>, _ answer: BareAnswer) async -> Bool {
+        answer.child.send([Self.data(range), Self.ping])
+        #expect(await answer.lastFrame(until: .pong) == .pong)
+        return await answer.parent.hasLanded(1)
+    }
+
+    @Test("A chunk is read to its place unless the body may be compressed", arguments: [BodyCodec.none, .zlib])
+    func landsAsItComes(codec: BodyCodec) async throws {
+        let result = try await collect(Self.offer(codec: codec)) { answer in
+            #expect(await lands(0..<40_000, answer) == (codec == .none))
+            answer.child.send([Self.data(40_000..<Self.size), Self.end()])
+        }
+        #expect(result == .success(Self.bytes))
+    }
+
     @Test("Frames of others may come between its chunks, and a flush without bytes", arguments: [false, true])
     func comesInTurns(isTorn: Bool) async throws {
         let result = try await collect { answer in
@@ -75,7 +97,8 @@ import Testing
         let right = digest.value
         for value in [right, right ^ 1] {
             let result = try await collect(Self.offer(.crc32)) { answer in
-                answer.child.send([Self.data(0..<50_000), Self.data(50_000..<Self.size), Self.end(Self.size, value)])
+                #expect(await lands(0..<50_000, answer))
+                answer.child.send([Self.data(50_000..<Self.size), Self.end(Self.size, value)])
                 let last: FrameType = value == right ? .credit : .stop
                 #expect(await answer.lastFrame(until: last) == last)
             }
@@ -88,7 +111,7 @@ import Testing
     @Test("A body that ends before its end is an error", arguments: ["RESET", "close", "END", "too much"])
     func endsEarly(how: String) async throws {
         let result = try await collect { answer in
-            answer.child.send([Self.data(0..<70_000)])
+            #expect(await lands(0..<70_000, answer))
             switch how {
             case "RESET":
                 var payload: [UInt8] = []
@@ -125,7 +148,8 @@ import Testing
         let body = try await answer.call.response().body
         let reader = Task { try await body.collect(upTo: 1 << 20) }
         #expect(await answer.lastFrame(until: .accept) == .accept)
-        let wire = BareChild.bytes(of: [Self.data(0..<60_000)])
+        #expect(await lands(0..<10_000, answer))
+        let wire = BareChild.bytes(of: [Self.data(10_000..<60_000)])
         answer.child.write(Array(wire.dropLast(30_000)))
         reader.cancel()
         await #expect(throws: CallError.cancelled) { try await reader.value }
@@ -138,5 +162,38 @@ import Testing
         #expect(await answer.lastFrame(until: .pong) == .pong)
         await answer.call.finished()
         await answer.close()
+    }
+
+    @Test func landsInABlockingChildToo() async throws {
+        var fds: [CInt] = [-1, -1]
+        let result = unsafe clinux_socketpair(&fds)
+        try #require(result == 0)
+        let socket = fds[1]
+        let served = CallThreads.shared.run {
+            let adopted = OwnedDescriptor(adopting: socket)
+            let link = BlockingLink(adopted, role: .child, name: "child", limits: ConnectionLimits())
+            do throws(ConnectionEnd) {
+                try Worker.serve(link, nil) { call in
+                    try call.respond(try call.collect(upTo: 1 << 20))
+                    // Only of what has landed.
+                    let digest = link.streams.values.first?.landing?.digest
+                    call.trailer.counts = [Count("landed", UInt64(digest?.value ?? 0))]
+                }
+            } catch {
+                #expect(error == .orderly)
+            }
+        }
+        let parent = Connection(adopting: OwnedDescriptor(adopting: fds[0]), role: .parent)
+        parent.start()
+        _ = try await parent.handshake()
+        var options = CallOptions()
+        options.codec = .none
+        let body = try await parent.call("x", body: .bytes(Self.bytes), options: options).response().body
+        #expect(try await body.collect(upTo: 1 << 20) == Self.bytes)
+        var digest = CRC32Digest()
+        digest.update(Self.bytes)
+        #expect(body.trailer?.counts == [Count("landed", UInt64(digest.value))])
+        await parent.drain()
+        await served.value
     }
 }
