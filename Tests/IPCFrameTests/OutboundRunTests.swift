@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+
+@testable import IPCFrame
+
+extension Connection {
+    /// Whether the reactor has not yet queued all of a run of the call's body.
+    func isRunning(_ id: UInt64) -> Bool { calls[id]?.run != nil }
+}
+
+/// Long answers that the reactor cuts by itself.
+@Suite struct OutboundRunTests {
+    /// How the opener gives up an answer.
+    enum Ending: CaseIterable {
+        case stop
+        case cancel
+        case abort
+    }
+
+    // A run that nobody ends would keep the handler for ever.
+    @Test(
+        "A handler whose long answer is given up in the middle is told, and the connection goes on",
+        .timeLimit(.minutes(1)),
+        arguments: Ending.allCases
+    )
+    func isGivenUp(how: Ending) async throws {
+        let (errors, continuation) = AsyncStream<CallError>.makeStream()
+        let pair = try await ConnectedPair { call in
+            guard call.method == "long" else { return try await ConnectionTests.echo(call) }
+            do throws(CallError) {
+                // More than may come before it is read.
+                try await call.respond([UInt8](repeating: 1, count: 12 << 20))
+            } catch {
+                continuation.yield(error)
+                throw error
+            }
+        }
+        var options = CallOptions()
+        options.codec = .none
+        options.delivery = .inline
+        let call = try await pair.parent.call("long", options: options)
+        let body = try await call.response().body
+        _ = try await body.nextPiece()
+        #expect(await pair.child.isRunning(1))
+        switch how {
+        case .stop: await body.stop()
+        case .cancel: call.cancel()
+        case .abort: await pair.parent.abort()
+        }
+        let error = try #require(await errors.first { _ in true })
+        switch (how, error) {
+        case (.stop, .stopped(code: .notWanted, _)), (.cancel, .reset(code: .cancelled, _)): break
+        case (.abort, .connection(.peerVanished)):
+            #expect(await pair.child.closed() == .peerVanished(duringFrame: false))
+            return
+        default: Issue.record("the handler is told: \(error)")
+        }
+        await call.finished()
+        let again = try await pair.parent.call("echo", body: .bytes([7]))
+        #expect(try await again.response().body.collect(upTo: 1) == [7])
+        await pair.close()
+    }
+}
