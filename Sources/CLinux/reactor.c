@@ -117,7 +117,7 @@ static void *thread_main(void *argument) {
     return NULL;
 }
 
-int clinux_thread_start(const char *name, size_t stack_size, void (*body)(void *context), void *context) {
+int clinux_thread_start(const char *name, void (*body)(void *context), void *context) {
     struct thread_start *start = calloc(1, sizeof *start);
     if (!start) return -ENOMEM;
     start->body = body;
@@ -127,7 +127,6 @@ int clinux_thread_start(const char *name, size_t stack_size, void (*body)(void *
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (stack_size) pthread_attr_setstacksize(&attributes, stack_size);
 
     // A thread inherits its creator's mask: this way there is no moment in which it can take a signal.
     sigset_t all, before;

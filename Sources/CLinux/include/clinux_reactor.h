@@ -57,8 +57,7 @@ int clinux_processor_count(void);
 /// The text for an error number, in English; null for an unknown one.
 const char *clinux_error_text(int number);
 
-/// Starts a detached thread in which every signal is blocked. `name` is cut to 15 bytes; `stack_size` 0 means the
-/// system's default.
-int clinux_thread_start(const char *name, size_t stack_size, void (*body)(void *context), void *context);
+/// Starts a detached thread in which every signal is blocked. `name` is cut to 15 bytes.
+int clinux_thread_start(const char *name, void (*body)(void *context), void *context);
 
 #endif

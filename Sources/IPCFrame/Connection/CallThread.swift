@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 internal import Synchronization
 
 /// A thread for one call at a time: code that runs on it may block, in C too, and hold up nobody else.
@@ -26,18 +25,8 @@ final class CallThread: TaskExecutor, Sendable {
     }
 
     private func start() {
-        let retained = unsafe Unmanaged.passRetained(self)
-        // The new thread owns the one reference for ever: these threads live as long as the process.
-        let result = unsafe clinux_thread_start(
-            "ipcframe-call",
-            0,
-            { context in
-                guard let context = unsafe context else { return }
-                unsafe Unmanaged<CallThread>.fromOpaque(context).takeRetainedValue().run()
-            },
-            retained.toOpaque()
-        )
-        precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
+        // These threads live as long as the process.
+        NamedThread.start("ipcframe-call") { self.run() }
     }
 
     private func run() {

@@ -23,7 +23,7 @@ final class ChunkPool: Sendable {
     let codec: ChunkCodec
 
     private struct State {
-        var work: [Work] = []
+        var work = Queue<Work>()
         var isStarted = false
     }
 
@@ -44,30 +44,16 @@ final class ChunkPool: Sendable {
             defer { state.isStarted = true }
             return !state.isStarted
         }
-        if mustStart { for _ in 0..<width { startThread() } }
+        // They live as long as the process.
+        if mustStart { for _ in 0..<width { NamedThread.start("ipcframe-chunk") { self.work() } } }
         wakeup.signal()
-    }
-
-    private func startThread() {
-        let retained = unsafe Unmanaged.passRetained(self)
-        // The new thread owns this reference for ever: these threads live as long as the process.
-        let result = unsafe clinux_thread_start(
-            "ipcframe-chunk",
-            0,
-            { context in
-                guard let context = unsafe context else { return }
-                unsafe Unmanaged<ChunkPool>.fromOpaque(context).takeRetainedValue().work()
-            },
-            retained.toOpaque()
-        )
-        precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
     }
 
     private func work() {
         let coders = ChunkCoders(codec: codec)
         while true {
             wakeup.wait()
-            let work = state.withLock { $0.work.isEmpty ? nil : $0.work.removeFirst() }
+            let work = state.withLock { $0.work.popFirst() }
             work?(coders)
         }
     }

@@ -32,8 +32,7 @@ final class InboundQueue: Sendable {
     private static let wasteLimit = 1 << 20
 
     private struct State {
-        var items: [Item?] = []
-        var head = 0
+        var items = Queue<Item>()
         /// Small stored chunks that came last, as one that may still grow; behind all items.
         var tail: (bytes: [UInt8], isFlush: Bool)?
         var waste = 0
@@ -48,7 +47,7 @@ final class InboundQueue: Sendable {
         /// What the pool was asked for, and has not begun.
         var asked = 0
 
-        var isEmpty: Bool { head == items.count && tail == nil }
+        var isEmpty: Bool { items.isEmpty && tail == nil }
 
         /// Whether the reader need not wait for an item.
         var hasNext: Bool { window.isEmpty ? !isEmpty : window.isFirstDone }
@@ -76,15 +75,8 @@ final class InboundQueue: Sendable {
         }
 
         mutating func popFirst() -> Item? {
-            if head == items.count { closeTail() }
-            guard head < items.count else { return nil }
-            // The place is emptied: a chunk that was taken is not kept in memory.
-            defer { head += 1 }
-            if head > 64 {
-                items.removeFirst(head)
-                head = 0
-            }
-            let item = items[head].take()
+            if items.isEmpty { closeTail() }
+            let item = items.popFirst()
             if let item { count(item, -1) }
             return item
         }
@@ -116,10 +108,6 @@ final class InboundQueue: Sendable {
         }
 
         private mutating func push(_ item: Item) {
-            if head == items.count, head > 0 {
-                items.removeAll(keepingCapacity: true)
-                head = 0
-            }
             items.append(item)
             count(item, 1)
         }
@@ -132,8 +120,7 @@ final class InboundQueue: Sendable {
         mutating func removeAll() {
             window.removeAll()
             worthwhile = 0
-            items = []
-            head = 0
+            items.removeAll()
             tail = nil
             waste = 0
         }

@@ -102,7 +102,7 @@ extension ConnectionStateMachine {
     mutating func failStreams() {
         // Our own BYE may be waiting already.
         if !byeSent { out.removeAll() }
-        for stream in streams.values.sorted(by: { $0.id < $1.id }) {
+        for stream in streams.values {
             let isWaiting: Bool
             switch stream.receive.state {
             // The answer is whole: its application has it, or will take it from what has been delivered.
@@ -129,7 +129,7 @@ extension ConnectionStateMachine {
     /// Accepts bodies in the order in which they were wanted, as far as the budget goes.
     mutating func serveWaitingAccepts() {
         while let stream = waitingAccepts.first, budget.admits(maxChunk: limits.maxChunk) {
-            waitingAccepts.removeFirst()
+            _ = waitingAccepts.popFirst()
             stream.receive.isAcceptWanted = false
             guard !stream.isForgotten, stream.receive.state == .offered else { continue }
             budget.open(&stream.receive, maxChunk: limits.maxChunk)

@@ -49,7 +49,7 @@ package struct ConnectionStateMachine: ~Copyable {
     var peer: Hello?
     var peerCapabilities: Capabilities?
 
-    var streams: [UInt64: Stream] = [:]
+    var streams = CallTable<Stream>()
     var nextID: UInt64
     /// The newest call whose REQUEST has gone out: the peer can know of none above.
     var highestSentID: UInt64 = 0
@@ -59,7 +59,7 @@ package struct ConnectionStateMachine: ~Copyable {
 
     var budget: ReceiveBudget
     /// Bodies that the application wants and the budget has no room for yet.
-    var waitingAccepts: [Stream] = []
+    var waitingAccepts = Queue<Stream>()
 
     /// The slots that this side sends from.
     var arena = ArenaSlots()
@@ -80,8 +80,7 @@ package struct ConnectionStateMachine: ~Copyable {
     var isInputOver = false
     var isIdleTold = false
 
-    private var actions: [MachineAction] = []
-    private var nextActionIndex = 0
+    private var actions = Queue<MachineAction>()
 
     package init(role: Role, configuration: Configuration = Configuration()) {
         precondition(configuration.capabilities.limits.fault == nil, "limits must be in their ranges")
@@ -137,15 +136,7 @@ package struct ConnectionStateMachine: ~Copyable {
     }
 
     /// The next thing to do, or nil.
-    package mutating func nextAction() -> MachineAction? {
-        guard nextActionIndex < actions.count else {
-            if !actions.isEmpty { actions.removeAll(keepingCapacity: true) }
-            nextActionIndex = 0
-            return nil
-        }
-        defer { nextActionIndex += 1 }
-        return actions[nextActionIndex]
-    }
+    package mutating func nextAction() -> MachineAction? { actions.popFirst() }
 
     mutating func act(_ action: MachineAction) {
         actions.append(action)

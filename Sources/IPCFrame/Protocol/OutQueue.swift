@@ -9,18 +9,16 @@ struct OutQueue {
         case pong
     }
 
-    private var control: [Control] = []
-    private var controlHead = 0
+    private var control = Queue<Control>()
     private(set) var controlBytes = 0
     private var pongValue: UInt64?
     /// Streams with waiting frames, the next to go first.
-    private var turns: [Stream] = []
-    private var turnsHead = 0
+    private var turns = Queue<Stream>()
     /// How many of the turns belong to streams that have been forgotten.
     private var staleTurns = 0
     private var hasFailed = false
 
-    var isEmpty: Bool { controlHead == control.count && turns.count - turnsHead == staleTurns }
+    var isEmpty: Bool { control.isEmpty && turns.count == staleTurns }
     /// For tests: what the two queues keep.
     var entryCount: Int { control.count + turns.count }
 
@@ -62,10 +60,8 @@ struct OutQueue {
     mutating func unschedule(_ stream: Stream) {
         guard stream.isScheduled else { return }
         staleTurns += 1
-        guard staleTurns > 64, staleTurns * 2 > turns.count - turnsHead else { return }
-        turns.removeFirst(turnsHead)
+        guard staleTurns > 64, staleTurns * 2 > turns.count else { return }
         turns.removeAll { $0.isForgotten }
-        turnsHead = 0
         staleTurns = 0
     }
 
@@ -73,13 +69,7 @@ struct OutQueue {
         while let next = popControl() {
             if let frame = next { return frame }
         }
-        while turnsHead < turns.count {
-            let stream = turns[turnsHead]
-            turnsHead += 1
-            if turnsHead > 64, turnsHead * 2 > turns.count {
-                turns.removeFirst(turnsHead)
-                turnsHead = 0
-            }
+        while let stream = turns.popFirst() {
             stream.isScheduled = false
             guard !stream.isForgotten else {
                 staleTurns -= 1
@@ -89,8 +79,6 @@ struct OutQueue {
             if !stream.queue.isEmpty { schedule(stream) }
             return frame
         }
-        if !turns.isEmpty { turns.removeAll(keepingCapacity: true) }
-        turnsHead = 0
         return nil
     }
 
@@ -98,17 +86,7 @@ struct OutQueue {
     ///
     /// The outer nil: none waits. The inner: this one has become pointless.
     private mutating func popControl() -> OutboundFrame?? {
-        guard controlHead < control.count else {
-            if !control.isEmpty { control.removeAll(keepingCapacity: true) }
-            controlHead = 0
-            return nil
-        }
-        let entry = control[controlHead]
-        controlHead += 1
-        if controlHead > 64, controlHead * 2 > control.count {
-            control.removeFirst(controlHead)
-            controlHead = 0
-        }
+        guard let entry = control.popFirst() else { return nil }
         switch entry {
         case .frame(let frame):
             controlBytes -= frame.byteCount
@@ -136,7 +114,6 @@ struct OutQueue {
 
     mutating func removeStreams() {
         turns.removeAll()
-        turnsHead = 0
         staleTurns = 0
     }
 

@@ -37,7 +37,7 @@ struct StreamQueue {
     /// Chunks that may wait; while half of them keep the wire busy, the others are made.
     static let maxChunks = 4
 
-    private var frames: [OutboundFrame] = []
+    private var frames = Queue<OutboundFrame>()
     private var logs = 0
     private var droppedLogs: UInt32 = 0
     private(set) var chunks = 0
@@ -85,8 +85,7 @@ struct StreamQueue {
     }
 
     mutating func popFirst() -> OutboundFrame? {
-        guard !frames.isEmpty else { return nil }
-        let frame = frames.removeFirst()
+        guard let frame = frames.popFirst() else { return nil }
         switch frame.header.type {
         case .data: chunks -= 1
         case .log: logs = max(0, logs - 1)

@@ -68,9 +68,9 @@ public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
     /// Gives the reactor a thread of its own, in which all signals are blocked.
     public func start() {
         begin()
-        runOnNewThread { reactor in
-            reactor.poll()
-            reactor.leave()
+        NamedThread.start(name) {
+            self.poll()
+            self.leave()
         }
     }
 
@@ -143,9 +143,9 @@ public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
 
     /// Nobody polls any more, but a job that was promised a turn gets it: on a thread for just that.
     private func runLeftovers() {
-        runOnNewThread { reactor in
-            reactor.enter()
-            reactor.leave()
+        NamedThread.start(name) {
+            self.enter()
+            self.leave()
         }
     }
 
@@ -202,33 +202,9 @@ public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
         inbox.withLock { inbox in
             inbox.isSleeping = false
             guard !inbox.work.isEmpty else { return }
-            loop.pending.append(contentsOf: inbox.work)
+            for work in inbox.work { loop.pending.append(work) }
             inbox.work.removeAll(keepingCapacity: inbox.work.capacity <= 1024)
         }
-    }
-
-    private func runOnNewThread(_ body: @escaping (Reactor) -> Void) {
-        final class Start {
-            let reactor: Reactor
-            let body: (Reactor) -> Void
-            init(_ reactor: Reactor, _ body: @escaping (Reactor) -> Void) {
-                self.reactor = reactor
-                self.body = body
-            }
-        }
-        let start = unsafe Unmanaged.passRetained(Start(self, body))
-        // The pointer carries the one reference that was retained; the new thread takes it back.
-        let result = unsafe clinux_thread_start(
-            name,
-            0,
-            { context in
-                guard let context = unsafe context else { return }
-                let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-                start.body(start.reactor)
-            },
-            start.toOpaque()
-        )
-        precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
     }
 }
 

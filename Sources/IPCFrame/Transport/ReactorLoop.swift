@@ -16,7 +16,7 @@ final class ReactorLoop {
         var handler: ((Reactor.Readiness) -> Void)?
     }
 
-    var pending = WorkQueue()
+    var pending = Queue<Reactor.Work>()
     var timers = ReactorTimers()
 
     private static let wakeupToken = UInt64.max

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 internal import Glibc
 internal import IPCFrame
 internal import Synchronization
@@ -39,18 +38,7 @@ final class SignalWatch: Sendable {
     /// Starts the thread, which lives as long as the process.
     func start(_ handler: @escaping @Sendable (Wish) -> Void) {
         self.handler.withLock { $0 = handler }
-        let context = unsafe Unmanaged.passRetained(self).toOpaque()
-        // The context is the retained watch, and the thread takes over the reference.
-        let result = unsafe clinux_thread_start(
-            "signals",
-            0,
-            { context in
-                guard let context = unsafe context else { return }
-                unsafe Unmanaged<SignalWatch>.fromOpaque(context).takeRetainedValue().run()
-            },
-            context
-        )
-        precondition(result == 0, "cannot start a thread: \(SystemError(call: "pthread_create", errno: -result))")
+        NamedThread.start("signals") { self.run() }
     }
 
     private func run() -> Never {
