@@ -59,6 +59,12 @@ import Testing
             for _ in 0..<10_000 where !call.isCancelled { usleep(1_000) }
             throw CallFailure(reason: call.isCancelled ? "cancelled in time" : "never cancelled")
         case "fail": throw CallFailure(.badData, exitCode: 65, reason: "the data are bad")
+        case "begin badly":
+            // The answer cannot begin, and the handler goes on.
+            let argument = Argument("key", [UInt8](repeating: 1, count: 70_000))
+            #expect(throws: CallError.self) {
+                try call.respond([UInt8](repeating: 1, count: 300_000), arguments: [argument])
+            }
         default: throw Worker.unknownMethod(call.method)
         }
     }
@@ -73,6 +79,12 @@ import Testing
         case "never":
             while !call.isCancelled { try await Task.sleep(for: .milliseconds(5)) }
         case "fail": throw CallFailure(.badData, exitCode: 65, reason: "the data are bad")
+        case "begin badly":
+            // The answer cannot begin, and the handler goes on.
+            let argument = Argument("key", [UInt8](repeating: 1, count: 70_000))
+            await #expect(throws: CallError.self) {
+                try await call.respond([UInt8](repeating: 1, count: 300_000), arguments: [argument])
+            }
         default: throw Worker.unknownMethod(call.method)
         }
     }
@@ -194,6 +206,16 @@ import Testing
         }
     }
 
+    @Test func aSmallCallAndItsAnswerAreOneWriteEach() async throws {
+        try await Self.withBlockingParent(child: .blocking) { parent in
+            _ = try parent.call("echo", body: [1])
+            let (writes, reads) = (parent.link.writer.writes, parent.link.reader.reads)
+            for _ in 0..<100 { _ = try parent.call("echo", body: [1, 2, 3]) }
+            #expect(parent.link.writer.writes - writes == 100)
+            #expect(parent.link.reader.reads - reads == 100)
+        }
+    }
+
     @Test func callsThatComeAtOnceAreAnsweredInTurn() async throws {
         try await Self.withBlockingChild { parent in
             var calls: [OutgoingCall] = []
@@ -220,6 +242,13 @@ import Testing
                 ($0 as? CallError)?.description.contains("nonsense") == true
             }
             #expect(throws: CallError.methodNameLength(0)) { try parent.call("") }
+            var options = CallOptions()
+            options.timeout = .seconds(60)
+            #expect {
+                try parent.call("begin badly", options: options)
+            } throws: { error in
+                if case CallError.failed(let told) = error { told.code != .deadlineExceeded } else { false }
+            }
             #expect(throws: CallError.tooLarge(limit: 10)) {
                 try parent.call("echo", body: [UInt8](repeating: 1, count: 11), upTo: 10)
             }

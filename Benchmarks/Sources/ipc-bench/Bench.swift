@@ -121,8 +121,7 @@ struct Bench: Sendable {
     // MARK: Parts
 
     private func echo(_ message: [UInt8]) async throws -> [UInt8] {
-        let call = try await connection.call("echo", body: .bytes(message), options: options)
-        return try await call.response().body.collect(upTo: .max)
+        try await connection.call("echo", body: .bytes(message), options: options, upTo: .max).body
     }
 
     /// Sends `total` bytes in messages of `msg` and compares the check; returns the seconds.

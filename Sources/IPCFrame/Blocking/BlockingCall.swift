@@ -87,7 +87,7 @@ public final class BlockingCall {
         guard buffer.count > Int(link.machine.limits.maxChunk) else { return }
         let all = buffer
         buffer = []
-        try send(all)
+        try send(all, isLast: false)
     }
 
     /// Tells the opener how far the call is; never waits.
@@ -102,21 +102,21 @@ public final class BlockingCall {
         link.obey()
     }
 
-    private func send(_ bytes: [UInt8]) throws(CallError) {
+    private func send(_ bytes: [UInt8], isLast: Bool) throws(CallError) {
         guard let head else { return }
         var encoder = self.encoder ?? BodyEncoder(head.offer)
         defer { self.encoder = encoder }
         if !isAnswering {
-            isAnswering = true
             if let failure = stream.failure { throw failure }
             do throws(CallRejection) {
                 try link.machine.respond(stream.id, head)
             } catch {
                 throw CallError(error, end: link.end)
             }
+            isAnswering = true
         }
         do {
-            try stream.send(bytes[...], &encoder, over: link)
+            try stream.send(bytes[...], &encoder, over: link, isLast: isLast)
         } catch let error as CallError {
             throw error
         } catch {
@@ -134,7 +134,7 @@ public final class BlockingCall {
         if let size = head?.offer.size, size != written {
             throw .source("the handler announced \(size) bytes and wrote \(written)")
         }
-        try send(rest)
+        try send(rest, isLast: true)
         var trailer = trailer
         ProcessUsage.current.fill(&trailer)
         link.machine.sendEnd(stream.id, digest: encoder?.finish() ?? 0, trailer: trailer)

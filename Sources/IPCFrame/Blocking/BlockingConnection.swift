@@ -6,7 +6,7 @@
 /// belongs to one thread, makes one call at a time, and reads nothing between its calls. Calls that the worker opens are
 /// failed. A server, or whoever has several calls at once, takes ``Connection``.
 public final class BlockingConnection {
-    private let link: BlockingLink
+    let link: BlockingLink
 
     /// Takes over a connected stream socket.
     public init(
@@ -27,16 +27,6 @@ public final class BlockingConnection {
             link.obey()
             throw .handshakeTimedOut
         }
-    }
-
-    /// The answer to a call.
-    public struct Answer: Sendable {
-        /// The status arguments.
-        public let arguments: [Argument]
-        /// The body; none of it if it was handed out piece by piece.
-        public let body: [UInt8]
-        /// What the worker told at the end.
-        public let trailer: Trailer
     }
 
     /// Makes a call with a body in memory and collects the answer, of at most `limit` bytes (64 MiB).
@@ -201,7 +191,14 @@ public final class BlockingConnection {
                 if let size = offer.size, sent > size {
                     throw CallError.source("it gave more than the \(size) bytes that were announced")
                 }
-                try stream.send(piece[...], &encoder, over: link, takesAnswer: true, takeAnswer: takeAnswer)
+                try stream.send(
+                    piece[...],
+                    &encoder,
+                    over: link,
+                    isLast: sent == offer.size,
+                    takesAnswer: true,
+                    takeAnswer: takeAnswer
+                )
             }
         } catch CallError.stopped {
             return

@@ -9,16 +9,16 @@ internal import Glibc
 final class BlockingLink {
     var machine: ConnectionStateMachine
     /// Open calls of both sides.
-    var streams: [UInt64: BlockingStream] = [:]
+    var streams = CallTable<BlockingStream>()
     /// Calls of the peer that nobody has taken yet.
-    private(set) var newCalls: [(id: UInt64, request: Request)] = []
+    private var newCalls = Queue<(id: UInt64, request: Request)>()
     /// Child: WELCOME has come.
     private(set) var isPrepared = false
     private(set) var end: ConnectionEnd?
 
     private var descriptor: CInt
-    private var reader = FrameReader()
-    private var writer = FrameWriter()
+    private(set) var reader = FrameReader()
+    private(set) var writer = FrameWriter()
     private var isShutdownWanted = false
     private var isWritingOver = false
     /// The end of the file has come: the socket would be ready for reading for ever.
@@ -48,7 +48,7 @@ final class BlockingLink {
     var hasCalls: Bool { !newCalls.isEmpty }
 
     /// The calls of the peer, in their order; nil when none waits.
-    func takeCall() -> (id: UInt64, request: Request)? { newCalls.isEmpty ? nil : newCalls.removeFirst() }
+    func takeCall() -> (id: UInt64, request: Request)? { newCalls.popFirst() }
 
     // MARK: Waiting
 
@@ -72,12 +72,12 @@ final class BlockingLink {
         while end == nil, !isReadingOver {
             let bytes = clinux_readable(descriptor)
             guard reader.holdsBytes || bytes != 0 else { break }
-            readFrame(waits: false)
+            readFrames(waits: false)
             obey()
         }
     }
 
-    /// One frame, or what could be written; false when `deadline` has passed.
+    /// What could be read or written; false when `deadline` has passed.
     private func turn(until deadline: ContinuousMoment?) -> Bool {
         let mayOnlyRead = writer.isEmpty || isWritingOver
         if isReadingOver, mayOnlyRead {
@@ -86,7 +86,7 @@ final class BlockingLink {
             return true
         }
         if mayOnlyRead, deadline == nil {
-            readFrame(waits: true)
+            readFrames(waits: true)
             return true
         }
         if !reader.holdsBytes {
@@ -96,7 +96,7 @@ final class BlockingLink {
             if result == 0 { return false }
             guard result > 0, entry.revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 else { return true }
         }
-        if !isReadingOver { readFrame(waits: false) }
+        if !isReadingOver { readFrames(waits: false) }
         return true
     }
 
@@ -108,22 +108,37 @@ final class BlockingLink {
 
     // MARK: The socket
 
-    private func readFrame(waits: Bool) {
-        switch reader.next(
-            from: descriptor,
-            waits: waits,
-            admit: { machine.admit($0) },
-            landing: { machine.canLand($0) ? streams[$0.stream]?.landing : nil }
-        ) {
-        case .frame(let header, let payload): machine.receive(header, payload: payload)
-        case .landed(let header): _ = machine.receiveLanded(header)
-        case .wouldBlock, .rejected: break
-        case .endOfFile(let duringFrame):
-            isReadingOver = true
-            machine.receiveEndOfFile(duringFrame: duringFrame)
-        case .violation(let violation): machine.abort(.violation(violation))
-        case .failed(let error): machine.abort(.system(error))
-        }
+    /// Reads once, at most, and takes every frame that is there as a whole then.
+    private func readFrames(waits: Bool) {
+        isReadingOver = Self.readFrames(waits: waits, from: descriptor, &reader, into: &machine, for: streams)
+    }
+
+    /// Has both for itself: what a class keeps is checked at each use.
+    private static func readFrames(
+        waits: Bool,
+        from descriptor: CInt,
+        _ reader: inout FrameReader,
+        into machine: inout ConnectionStateMachine,
+        for streams: CallTable<BlockingStream>
+    ) -> Bool {
+        repeat {
+            switch reader.next(
+                from: descriptor,
+                waits: waits,
+                admit: { machine.admit($0) },
+                landing: { machine.canLand($0) ? streams[$0.stream]?.landing : nil }
+            ) {
+            case .frame(let header, let payload): machine.receive(header, payload: payload)
+            case .landed(let header): _ = machine.receiveLanded(header)
+            case .wouldBlock, .rejected: break
+            case .endOfFile(let duringFrame):
+                machine.receiveEndOfFile(duringFrame: duringFrame)
+                return true
+            case .violation(let violation): machine.abort(.violation(violation))
+            case .failed(let error): machine.abort(.system(error))
+            }
+        } while reader.holdsFrame && machine.phase != .closed
+        return false
     }
 
     /// Does what the rules say and writes as much as the socket takes.
@@ -141,7 +156,7 @@ final class BlockingLink {
 
     private func flush() {
         guard descriptor >= 0, !isWritingOver else { return }
-        switch writer.write(to: descriptor, next: { machine.nextFrame() }) {
+        switch Self.write(to: descriptor, with: &writer, from: &machine) {
         case .done:
             guard isShutdownWanted else { return }
             isWritingOver = true
@@ -152,6 +167,14 @@ final class BlockingLink {
             isWritingOver = true
             machine.writeFailed()
         }
+    }
+
+    private static func write(
+        to descriptor: CInt,
+        with writer: inout FrameWriter,
+        from machine: inout ConnectionStateMachine
+    ) -> FrameWriter.Outcome {
+        writer.write(to: descriptor, next: { machine.nextFrame() })
     }
 
     // MARK: The rules

@@ -151,11 +151,13 @@ final class BlockingStream {
 
     /// Sends `bytes` as credit allows.
     ///
-    /// An opener gives `takeAnswer`, which takes what has come of the answer meanwhile; an answerer leaves what comes.
+    /// `isLast`: END follows at once, so the last chunk waits for it and both go out together. An opener gives
+    /// `takeAnswer`, which takes what has come of the answer meanwhile; an answerer leaves what comes.
     func send(
         _ bytes: ArraySlice<UInt8>,
         _ encoder: inout BodyEncoder,
         over link: BlockingLink,
+        isLast: Bool,
         takesAnswer: Bool = false,
         takeAnswer: () throws -> Void = {}
     ) throws {
@@ -172,7 +174,7 @@ final class BlockingStream {
             let count = min(room.bytes, Int(limits.maxChunk), rest.count)
             link.machine.send(encoder.encode(rest.prefix(count)), on: id)
             rest = rest.dropFirst(count)
-            link.obey()
+            if !isLast || !rest.isEmpty { link.obey() }
         }
     }
 

@@ -71,11 +71,11 @@ public final class BodyWriter: Sendable {
     func write(_ body: OutboundBody) async throws(CallError) {
         let offer = state.withLock { $0.offer }
         let isAtOnce = offer.isSentAtOnce(initialCredit: limits.initialCredit)
-        if let part = body.part, offer.delivery == .descriptor, !isAtOnce, try await start().send(file: part) {
-            state.withLock { $0.written = part.range.count }
-            return
-        }
         do throws(CallError) {
+            if let part = body.part, offer.delivery == .descriptor, !isAtOnce, try await start().send(file: part) {
+                state.withLock { $0.written = part.range.count }
+                return
+            }
             try await body.forEachPiece { piece throws(CallError) in try await write(piece) }
         } catch {
             state.withLock { $0.failure = error }

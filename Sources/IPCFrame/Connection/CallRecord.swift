@@ -33,7 +33,7 @@ final class CallRecord {
     var receivesFile = false
 
     // Opener.
-    let response = ResponseSlot()
+    let response: ResponseSlot
     let events = CallEvents()
 
     // Answerer.
@@ -47,8 +47,9 @@ final class CallRecord {
     var isForgotten = false
     var forgottenWaiters: [CheckedContinuation<Void, Never>] = []
 
-    init(pool: ChunkPool) {
+    init(pool: ChunkPool, response: ResponseSlot = ResponseSlot()) {
         inbound = InboundQueue(pool: pool)
+        self.response = response
     }
 
     func tell(_ event: CallEvent) { statistics.pass(event, to: events) }

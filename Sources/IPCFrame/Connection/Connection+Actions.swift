@@ -2,6 +2,12 @@
 
 // What the rules tell, passed on to those who wait for it.
 extension Connection {
+    /// Something whose beginning is here, with whatever was read together with it.
+    enum Arrival {
+        case call(IncomingCall)
+        case response(ResponseSlot)
+    }
+
     func perform(_ action: MachineAction) {
         switch action {
         case .prepare: prepare()
@@ -57,7 +63,7 @@ extension Connection {
     private func receiveCall(_ id: UInt64, _ request: Request) {
         let record = CallRecord(pool: configuration.chunkPool)
         calls[id] = record
-        guard let onCall = configuration.onCall else {
+        guard configuration.onCall != nil else {
             let reason = "this side takes no calls: '\(request.method)' is unknown"
             machine.fail(id, RemoteError(code: .unknownMethod, exitCode: 64, reason: reason))
             return
@@ -73,12 +79,13 @@ extension Connection {
             inbound: record.inbound
         )
         record.incoming = call
-        onCall(call)
+        arrivals.append(.call(call))
     }
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {
         guard let record = calls[id] else { return }
-        record.response.fill(.success(head))
+        record.response.fill(.success(head), wakes: false)
+        arrivals.append(.response(record.response))
     }
 
     private func offerWindow(_ id: UInt64) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Synchronization
 
 // Opening calls and sending their bodies.
 extension Connection {
@@ -12,6 +13,57 @@ extension Connection {
         arguments: [Argument] = [],
         body: OutboundBody = .none,
         options: CallOptions = CallOptions()
+    ) throws(CallError) -> OutgoingCall {
+        try open(method, arguments, body, options, answer: ResponseSlot())
+    }
+
+    /// Makes a call and collects its answer, of at most `limit` raw bytes.
+    ///
+    /// For who wants nothing else of the call: the calling task is woken once, where one that takes the answer part by
+    /// part is woken for each. Cancelling the task cancels the call.
+    ///
+    /// - Throws: ``CallError``; ``CallError/tooLarge(limit:)`` for a larger answer, before it moves if its size was told.
+    public nonisolated func call(
+        _ method: String,
+        arguments: [Argument] = [],
+        body: OutboundBody = .none,
+        options: CallOptions = CallOptions(),
+        upTo limit: UInt64
+    ) async throws(CallError) -> Answer {
+        let opening = Opening()
+        order { connection in
+            do throws(CallError) {
+                let call = try connection.open(method, arguments, body, options, answer: opening.answer)
+                opening.call.withLock { $0 = call }
+            } catch {
+                opening.answer.fill(.failure(error))
+            }
+        }
+        let result = await withTaskCancellationHandler {
+            await opening.answer.take()
+        } onCancel: {
+            order(isInTurn: true) { _ in opening.call.withLock { $0 }?.cancel() }
+        }
+        let head = try result.get()
+        guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("a call that is answered was opened") }
+        let response = call.response(head)
+        let bytes = try await response.body.collect(upTo: limit)
+        return Answer(arguments: response.arguments, body: bytes, trailer: response.body.trailer ?? Trailer())
+    }
+
+    /// A call that its caller does not wait for before the answer.
+    private final class Opening: Sendable {
+        let answer = ResponseSlot()
+        /// Set on the reactor, before an answer can come.
+        let call = Mutex<OutgoingCall?>(nil)
+    }
+
+    private func open(
+        _ method: String,
+        _ arguments: [Argument],
+        _ body: OutboundBody,
+        _ options: CallOptions,
+        answer: ResponseSlot
     ) throws(CallError) -> OutgoingCall {
         if let end { throw .connection(end) }
         guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
@@ -33,7 +85,7 @@ extension Connection {
         } catch {
             throw CallError(error, end: end)
         }
-        let record = CallRecord(pool: configuration.chunkPool)
+        let record = CallRecord(pool: configuration.chunkPool, response: answer)
         calls[id] = record
         record.delivery = options.delivery
         send(body, of: id, as: offer)

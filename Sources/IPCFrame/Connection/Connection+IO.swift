@@ -34,6 +34,7 @@ extension Connection {
         obey()
     }
 
+    /// Call ``obey(writes:)`` behind it.
     private func readFrames(limit: Int) {
         var count = 0
         while end == nil, registration != nil, !isReadingOver, count < limit {
@@ -43,7 +44,7 @@ extension Connection {
                 recent.record(header, isSent: false)
                 trace?.record(header, isSent: false)
                 machine.receive(header, payload: payload)
-                obey()
+                obey(writes: !reader.holdsFrame)
                 reader.descriptors.closeRest()
             case .landed(let header):
                 recent.record(header, isSent: false)
@@ -51,7 +52,7 @@ extension Connection {
                 if machine.receiveLanded(header) {
                     calls[header.stream]?.statistics.addLanded(Int(header.length))
                 }
-                obey()
+                obey(writes: !reader.holdsFrame)
             case .wouldBlock: return
             case .endOfFile(let duringFrame):
                 isReadingOver = true

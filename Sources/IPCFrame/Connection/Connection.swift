@@ -46,7 +46,9 @@ public actor Connection {
     private var isStarted = false
     private var isObeying = false
 
-    var calls: [UInt64: CallRecord] = [:]
+    var calls = CallTable<CallRecord>()
+    /// What has begun to come, and nobody was told of.
+    var arrivals: [Arrival] = []
     var end: ConnectionEnd?
     /// The end that waits for the last bytes, BYE among them, to be written.
     var unwrittenEnd: ConnectionEnd?
@@ -193,17 +195,32 @@ public actor Connection {
 
     /// Does what the rules say, then writes what is to be written.
     ///
-    /// Call after every change of the machine.
-    func obey() {
+    /// Call after every change of the machine. Who calls again at once has the writing wait for that (`writes`: false).
+    func obey(writes: Bool = true) {
         // A continuation never runs inside: actions of one turn are finished before the next begins.
         guard !isObeying else { return }
         isObeying = true
         defer { isObeying = false }
         repeat {
             while let action = machine.nextAction() { perform(action) }
+            guard writes else { return }
+            tellArrivals()
             if end == nil { flushOutput() }
         } while hasMoreToDo()
         if let unwrittenEnd, writer.isEmpty || isWritingOver { finish(unwrittenEnd) }
+    }
+
+    /// Wakes those for whom something has come when all that came with it is in its place: they would go back to sleep
+    /// over the next part.
+    private func tellArrivals() {
+        guard !arrivals.isEmpty else { return }
+        for arrival in arrivals {
+            switch arrival {
+            case .call(let call): configuration.onCall?(call)
+            case .response(let response): response.wake()
+            }
+        }
+        arrivals.removeAll(keepingCapacity: true)
     }
 
     private func hasMoreToDo() -> Bool {
@@ -270,9 +287,9 @@ public actor Connection {
         arenaDescriptor = nil
         trace?.end()
         trace = nil
-        let records = calls
+        let records = calls.values
         calls.removeAll()
-        for (_, record) in records.sorted(by: { $0.key < $1.key }) {
+        for record in records {
             // A body that is here as a whole is still handed out.
             cancelHandler(record, .connection(reason), isDroppingInbound: false)
             record.forget()

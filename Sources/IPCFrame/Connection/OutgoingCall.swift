@@ -77,7 +77,10 @@ public final class OutgoingCall: Sendable {
         } onCancel: {
             cancel()
         }
-        let head = try result.get()
+        return response(try result.get())
+    }
+
+    func response(_ head: ResponseHead) -> Response {
         let body = InboundBody(
             connection: connection,
             id: id,

@@ -11,11 +11,16 @@ final class ResponseSlot: Sendable {
     var isFilled: Bool { state.withLock { $0 != nil } }
 
     /// Puts in the answer, or why there is none; the first one stays.
-    func fill(_ outcome: Outcome) {
-        state.change { state in
+    ///
+    /// Without `wakes` who waits sleeps on until ``wake()``.
+    func fill(_ outcome: Outcome, wakes: Bool = true) {
+        state.withLock { state in
             if state == nil { state = outcome }
         }
+        if wakes { wake() }
     }
+
+    func wake() { state.change { _ in } }
 
     /// Waits for the answer.
     ///

@@ -101,6 +101,13 @@ struct FrameReader {
     /// Whether a whole header, at least, was read ahead: there may be a frame without a further read.
     var holdsBytes: Bool { batchEnd - batchStart >= FrameHeader.byteCount }
 
+    /// Whether the next frame was read ahead as a whole, so that ``next(from:waits:admit:landing:)`` has it at once.
+    var holdsFrame: Bool {
+        guard header == nil, holdsBytes else { return false }
+        let length = Int(batch.span.littleEndian32(at: batchStart))
+        return batchEnd - batchStart - FrameHeader.byteCount >= length
+    }
+
     /// Takes what the batch holds of the payload already, and makes room for the rest.
     private mutating func begin(_ header: FrameHeader, _ landing: BodyLanding?) {
         self.header = header

@@ -18,8 +18,6 @@ struct FrameWriter {
     private static let batchFrames = 32
 
     private var frames: [OutboundFrame] = []
-    /// The frames' headers, one after another.
-    private var headers: [UInt8] = []
     /// How often the socket was written to.
     private(set) var writes: UInt64 = 0
     private var written = 0
@@ -63,7 +61,6 @@ struct FrameWriter {
 
     private mutating func clear() {
         frames.removeAll(keepingCapacity: true)
-        headers.removeAll(keepingCapacity: true)
         written = 0
         total = 0
         passing = nil
@@ -86,7 +83,6 @@ struct FrameWriter {
                 }
                 passing = descriptor
             }
-            frame.header.encode(into: &headers)
             frames.append(frame)
             total += frame.byteCount
         }
@@ -94,15 +90,15 @@ struct FrameWriter {
 
     /// One sendmsg of everything from the first unwritten byte on.
     private func send(_ descriptor: CInt) -> Int64 {
-        // The parts point into `headers` and the frames' payloads, which this value holds for the length of the call.
-        unsafe headers.withUnsafeBytes { headerBytes in
+        // The parts point to headers that are there for the length of the call, and to payloads that this value holds.
+        unsafe withUnsafeTemporaryAllocation(of: (UInt64, UInt64).self, capacity: frames.count) { headers in
             unsafe withUnsafeTemporaryAllocation(of: clinux_part.self, capacity: frames.count * 2) { parts in
                 var count = 0
                 var skip = written
                 for (index, frame) in frames.enumerated() {
-                    let header = unsafe UnsafeRawBufferPointer(
-                        rebasing: headerBytes[index * FrameHeader.byteCount..<(index + 1) * FrameHeader.byteCount]
-                    )
+                    let words = frame.header.words
+                    unsafe headers.initializeElement(at: index, to: (words.0.littleEndian, words.1.littleEndian))
+                    let header = unsafe UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: headers[index...index]))
                     unsafe Self.append(header, to: parts, &count, &skip)
                     // An ArraySlice's storage does not move while `frames` holds it.
                     unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, to: parts, &count, &skip) }

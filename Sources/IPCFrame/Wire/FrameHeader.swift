@@ -59,14 +59,16 @@ package struct FrameHeader: Equatable, Sendable {
         return " (the bytes are the text '\(text)': was it printed to the socket?)"
     }
 
+    /// The header's 16 bytes as two numbers, each of which goes out with its least byte first.
+    var words: (UInt64, UInt64) {
+        let kind = UInt64(rawType) | UInt64(flags.rawValue) << 8 | UInt64(descriptors) << 16
+        return (UInt64(length) | kind << 32, stream)
+    }
+
     /// Appends the header's 16 bytes.
     package func encode(into bytes: inout [UInt8]) {
-        bytes.appendLittleEndian(length)
-        bytes.append(rawType)
-        bytes.append(flags.rawValue)
-        bytes.append(descriptors)
-        bytes.append(0)
-        bytes.appendLittleEndian(stream)
+        bytes.appendLittleEndian(words.0)
+        bytes.appendLittleEndian(words.1)
     }
 }
 
