@@ -216,6 +216,28 @@ import Testing
         }
     }
 
+    @Test("The memory of one answer serves for the next", arguments: Driver.allCases)
+    func memoryIsUsedAgain(child: Driver) async throws {
+        try await Self.withBlockingParent(child: child) { parent in
+            var options = CallOptions()
+            options.codec = .none
+            var memory: [UInt8] = []
+            var addresses: Set<Int> = []
+            for count in [3_000_000, 100, 2_000_000, 0, 3_000_000] {
+                let bytes = ConnectionTests.pattern(count)
+                _ = try parent.call("echo", body: bytes, options: options, into: &memory)
+                #expect(memory == bytes)
+                // Only told apart, never followed.
+                addresses.insert(unsafe memory.withUnsafeBytes { Int(bitPattern: $0.baseAddress) })
+            }
+            #expect(addresses.count == 1)
+            #expect(throws: CallError.tooLarge(limit: 1)) {
+                try parent.call("echo", body: [1, 2], options: options, into: &memory, upTo: 1)
+            }
+            #expect(memory.isEmpty)
+        }
+    }
+
     @Test func callsThatComeAtOnceAreAnsweredInTurn() async throws {
         try await Self.withBlockingChild { parent in
             var calls: [OutgoingCall] = []

@@ -35,7 +35,8 @@ import Testing
 
     private func landing() throws -> BodyLanding {
         let offer = Offer(size: UInt64(Self.body.count), codec: .none, digest: .crc32)
-        return try #require(BodyLanding(for: offer, codec: .current))
+        var memory: [UInt8] = []
+        return try #require(BodyLanding(for: offer, codec: .current, reusing: &memory))
     }
 
     /// Reads each part when it has been written, until nothing is left of it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import IPCFrame
+import Synchronization
 
 /// The child: answers the workloads' calls.
 enum BenchWorker {
@@ -9,9 +10,14 @@ enum BenchWorker {
 
     /// The same, one call after the other.
     static func runBlocking() -> Never {
+        let message = Mutex<[UInt8]>([])
         Worker.runBlocking(name: "ipc-bench") { call in
             switch call.method {
-            case "echo": try call.respond(try call.collect(upTo: .max))
+            case "echo":
+                var bytes = message.withLock { $0.taken() }
+                try call.collect(into: &bytes, upTo: .max)
+                try call.respond(bytes)
+                message.withLock { $0 = bytes }
             case "check":
                 var check = try Check(call["message"])
                 while let piece = try call.nextPiece() { check.add(piece) }
@@ -22,9 +28,14 @@ enum BenchWorker {
     }
 
     static func run() -> Never {
+        let message = Mutex<[UInt8]>([])
         Worker.run(name: "ipc-bench") { call in
             switch call.method {
-            case "echo": try await call.respond(try await call.body.collect(upTo: .max))
+            case "echo":
+                var bytes = message.withLock { $0.taken() }
+                try await call.body.collect(into: &bytes, upTo: .max)
+                try await call.respond(bytes)
+                message.withLock { $0 = bytes }
             case "check": try await check(call)
             case "answer": try await answer(call)
             case "objects": try await objects(call)
@@ -73,6 +84,15 @@ enum BenchWorker {
         var check = try Check(call["message"])
         for try await piece in call.body { check.add(piece) }
         try await call.respond(Array(check.text.utf8))
+    }
+}
+
+extension [UInt8] {
+    /// The bytes, whose memory nobody else has then: it is used again for the next message.
+    fileprivate mutating func taken() -> [UInt8] {
+        var bytes: [UInt8] = []
+        swap(&bytes, &self)
+        return bytes
     }
 }
 

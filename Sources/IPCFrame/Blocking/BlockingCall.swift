@@ -58,7 +58,18 @@ public final class BlockingCall {
     /// The whole body in memory.
     ///
     /// One of more than `limit` raw bytes fails with ``CallError/tooLarge(limit:)``, before it moves if its size was told.
-    public func collect(upTo limit: UInt64) throws(CallError) -> [UInt8] { try stream.collect(link, upTo: limit) }
+    public func collect(upTo limit: UInt64) throws(CallError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try collect(into: &bytes, upTo: limit)
+        return bytes
+    }
+
+    /// The whole body in place of `bytes`, in their memory if it is large enough and nobody else's.
+    ///
+    /// For who takes one large body after the other. When it fails, `bytes` are empty.
+    public func collect(into bytes: inout [UInt8], upTo limit: UInt64) throws(CallError) {
+        try stream.collect(link, into: &bytes, upTo: limit)
+    }
 
     // MARK: The answer
 

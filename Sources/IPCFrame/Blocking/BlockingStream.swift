@@ -133,19 +133,32 @@ final class BlockingStream {
         }
     }
 
-    /// The whole body, if it has no more than `limit` bytes.
-    func collect(_ link: BlockingLink, upTo limit: UInt64) throws(CallError) -> [UInt8] {
-        var collector = BodyCollector(size: size, limit: limit)
+    /// The whole body in place of `bytes`, if it has no more than `limit`.
+    func collect(_ link: BlockingLink, into bytes: inout [UInt8], upTo limit: UInt64) throws(CallError) {
+        var memory: [UInt8] = []
+        swap(&memory, &bytes)
         do throws(CallError) {
-            try collector.checkSize()
-            if !isAtOnce, !isAccepted { landing = offer.flatMap { BodyLanding(for: $0, codec: .current) } }
+            var collector = try beginCollecting(reusing: &memory, upTo: limit)
             while let piece = try next(link) { try collector.append(piece) }
+            bytes = collected(collector)
         } catch {
             if case .tooLarge = error { stop(link, error, code: .tooLarge) }
             throw error
         }
-        return landing?.take() ?? collector.bytes
     }
+
+    /// Call before the body is looked at; what was read in place does not come by.
+    func beginCollecting(reusing memory: inout [UInt8], upTo limit: UInt64) throws(CallError) -> BodyCollector {
+        if !isAtOnce, !isAccepted, let offer {
+            landing = BodyLanding(for: offer, codec: .current, reusing: &memory)
+        }
+        let collector = BodyCollector(size: size, limit: limit, reusing: &memory)
+        try collector.checkSize()
+        return collector
+    }
+
+    /// The whole body.
+    func collected(_ collector: BodyCollector) -> [UInt8] { landing?.take() ?? collector.bytes }
 
     // MARK: The body that we send
 

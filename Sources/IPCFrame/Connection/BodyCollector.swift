@@ -8,14 +8,29 @@ struct BodyCollector {
     /// Memory from here on comes fresh from the kernel, most often, and is worth huge pages.
     private static let largeSize = 4 << 20
 
-    private(set) var bytes: [UInt8] = []
+    private(set) var bytes: [UInt8]
     private let size: UInt64?
     private let limit: UInt64
 
     /// `size` is what the sender announces, `limit` the most that is taken; raw bytes.
-    init(size: UInt64?, limit: UInt64) {
+    ///
+    /// The memory of `memory` is used again, as far as it goes.
+    init(size: UInt64?, limit: UInt64, reusing memory: inout [UInt8]) {
         self.size = size
         self.limit = limit
+        bytes = []
+        reuse(&memory)
+    }
+
+    /// Call before anything is there.
+    mutating func reuse(_ memory: inout [UInt8]) {
+        swap(&bytes, &memory)
+        bytes.removeAll(keepingCapacity: true)
+    }
+
+    init(size: UInt64?, limit: UInt64) {
+        var none: [UInt8] = []
+        self.init(size: size, limit: limit, reusing: &none)
     }
 
     /// Call before anything moves.
@@ -24,7 +39,7 @@ struct BodyCollector {
     }
 
     mutating func append(_ piece: [UInt8]) throws(CallError) {
-        if bytes.isEmpty, size == nil || size == UInt64(piece.count), UInt64(piece.count) <= limit {
+        if bytes.capacity == 0, size == nil || size == UInt64(piece.count), UInt64(piece.count) <= limit {
             bytes = piece
             return
         }
@@ -47,8 +62,17 @@ struct BodyCollector {
         Self.useHugePages(&bytes, capacity: capacity)
     }
 
-    /// For memory that was just reserved and not written to.
-    static func useHugePages(_ bytes: inout [UInt8], capacity: Int) {
+    /// Has `bytes` hold `count` bytes, which are not set: whoever asks writes all of them before anybody sees them.
+    static func makeRoom(for count: Int, in bytes: inout [UInt8]) {
+        bytes.removeAll(keepingCapacity: bytes.capacity >= count)
+        bytes.append(addingCapacity: count) { span in
+            unsafe span.withUnsafeMutableBufferPointer { _, initialized in initialized = count }
+        }
+        useHugePages(&bytes, capacity: count)
+    }
+
+    /// Of use for memory that was just reserved and not written to.
+    private static func useHugePages(_ bytes: inout [UInt8], capacity: Int) {
         guard capacity >= largeSize else { return }
         // The array's own memory, as much as it has; the advice changes nothing in it.
         unsafe bytes.withUnsafeMutableBytes { unsafe clinux_use_huge_pages($0.baseAddress, capacity) }

@@ -7,7 +7,9 @@ internal import Synchronization
 /// The reactor fills it; who collects the body takes it when END has come.
 final class BodyLanding: Sendable {
     private struct State {
-        var bytes: [UInt8] = []
+        /// Memory that may be used again before the first byte comes, then the body.
+        var bytes: [UInt8]
+        var isBegun = false
         /// Bytes of whole frames.
         var filled = 0
         var digest: CRC32Digest?
@@ -17,17 +19,23 @@ final class BodyLanding: Sendable {
     private let state: Mutex<State>
 
     /// Nil for a body whose bytes do not come as they are, or whose size is not known or more than a stranger's word is
-    /// good for; no memory is taken before the first of them comes.
-    init?(for offer: Offer, codec: ChunkCodec) {
+    /// good for; no memory is taken before the first of them comes, and that of `bytes` if it is large enough.
+    init?(for offer: Offer, codec: ChunkCodec, reusing bytes: inout [UInt8]) {
         guard offer.codec == .none, let size = offer.size, size <= BodyCollector.trustedSize else { return nil }
         count = Int(size)
-        state = Mutex(State(digest: offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil))
+        // The only reference moves: memory that somebody else sees is not written to.
+        var state = State(bytes: [], digest: offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil)
+        swap(&state.bytes, &bytes)
+        self.state = Mutex(state)
     }
 
     /// Has `body` write what is missing of a frame's payload: from `offset`, of its first byte, on.
     func withRoom<Result: Sendable>(at offset: Int, _ body: (UnsafeMutableRawBufferPointer) -> Result) -> Result {
         state.withLock { state in
-            if state.bytes.isEmpty { state.bytes = Self.memory(count) }
+            if !state.isBegun {
+                state.isBegun = true
+                BodyCollector.makeRoom(for: count, in: &state.bytes)
+            }
             let start = min(state.filled + offset, count)
             return unsafe state.bytes.withUnsafeMutableBytes { bytes in
                 unsafe body(UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
@@ -50,6 +58,15 @@ final class BodyLanding: Sendable {
     /// The digest of what has come; nil if none was offered.
     var digest: CRC32Digest? { state.withLock { $0.digest } }
 
+    /// The memory that was to be used again, if the body comes another way.
+    func takeUnused() -> [UInt8] {
+        state.withLock { state in
+            guard !state.isBegun else { return [] }
+            defer { state.bytes = [] }
+            return state.bytes
+        }
+    }
+
     /// The body, once; nil unless all of it came here.
     func take() -> [UInt8]? {
         state.withLock { state in
@@ -58,12 +75,5 @@ final class BodyLanding: Sendable {
             defer { state.bytes = [] }
             return state.bytes
         }
-    }
-
-    /// Not written to before the socket does: nobody sees the array unless all of it has been.
-    private static func memory(_ count: Int) -> [UInt8] {
-        var bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { _, initialized in initialized = count }
-        BodyCollector.useHugePages(&bytes, capacity: count)
-        return bytes
     }
 }

@@ -45,7 +45,7 @@ extension Connection {
             order(isInTurn: true) { _ in opening.call.withLock { $0 }?.cancel() }
         }
         let head = try result.get()
-        guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("a call that is answered was opened") }
+        guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("only what was opened is answered") }
         let response = call.response(head)
         let bytes = try await response.body.collect(upTo: limit)
         return Answer(arguments: response.arguments, body: bytes, trailer: response.body.trailer ?? Trailer())

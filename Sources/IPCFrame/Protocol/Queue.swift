@@ -15,7 +15,10 @@ struct Queue<Element>: RandomAccessCollection, MutableCollection {
     var isEmpty: Bool { count == 0 }
 
     subscript(index: Int) -> Element {
-        get { places[place(of: index)]! }
+        get {
+            guard let element = places[place(of: index)] else { preconditionFailure("a place in use has its element") }
+            return element
+        }
         set { places[place(of: index)] = newValue }
     }
 

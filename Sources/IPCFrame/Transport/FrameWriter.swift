@@ -98,8 +98,8 @@ struct FrameWriter {
                 for (index, frame) in frames.enumerated() {
                     let words = frame.header.words
                     unsafe headers.initializeElement(at: index, to: (words.0.littleEndian, words.1.littleEndian))
-                    let header = unsafe UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: headers[index...index]))
-                    unsafe Self.append(header, to: parts, &count, &skip)
+                    let header = unsafe UnsafeMutableBufferPointer(rebasing: headers[index...index])
+                    unsafe Self.append(UnsafeRawBufferPointer(header), to: parts, &count, &skip)
                     // An ArraySlice's storage does not move while `frames` holds it.
                     unsafe frame.payload.withUnsafeBytes { unsafe Self.append($0, to: parts, &count, &skip) }
                 }

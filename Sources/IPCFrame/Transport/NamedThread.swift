@@ -3,7 +3,9 @@ internal import CLinux
 
 /// A thread of the operating system, with a name that `ps -L` and debuggers show, and with every signal blocked.
 package enum NamedThread {
-    /// Runs `body` on a new thread, which ends with it. A process that can have no thread more stops here.
+    /// Runs `body` on a new thread, which ends with it.
+    ///
+    /// A process that can have no thread more stops here.
     ///
     /// `name` is cut to 15 bytes, as much as Linux keeps.
     package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) {
