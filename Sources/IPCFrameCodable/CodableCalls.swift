@@ -24,9 +24,8 @@ extension Connection {
         options: CallOptions = CallOptions()
     ) async throws -> Output {
         let body = OutboundBody.bytes([UInt8](try JSONEncoder().encode(input)))
-        let response = try await call(method, body: body, options: options).response()
-        let bytes = try await response.body.collect(upTo: limit)
-        return try JSONDecoder().decode(Output.self, from: Data(bytes))
+        let answer = try await call(method, body: body, options: options, upTo: limit)
+        return try JSONDecoder().decode(Output.self, from: Data(answer.body))
     }
 }
 

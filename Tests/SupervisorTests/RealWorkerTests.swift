@@ -19,6 +19,18 @@ private let products = Swift.CommandLine.arguments[0].split(separator: "/").drop
         #expect(await worker.connection.closed() == .orderly)
     }
 
+    @Test func aWholeAnswerComesInOneStep() async throws {
+        let worker = try await WorkerProcess.spawn(WorkerConfiguration(executable: "\(products)/ipc-child"))
+        // Before it is ready: the call waits for that.
+        let answer = try await worker.call("echo", body: .bytes([1, 2, 3]), upTo: 3)
+        #expect(answer.body == [1, 2, 3] && (answer.trailer.peakRSS ?? 0) > 0)
+        await #expect(throws: CallError.tooLarge(limit: 2)) {
+            try await worker.call("echo", body: .bytes([1, 2, 3]), upTo: 2)
+        }
+        await worker.stop()
+        await #expect(throws: (any Error).self) { try await worker.call("echo", upTo: 3) }
+    }
+
     @Test func aRealWorkerThatIsKilledIsExplained() async throws {
         let worker = try await WorkerProcess.spawn(WorkerConfiguration(executable: "\(products)/ipc-child"))
         try await worker.ready()
