@@ -719,6 +719,8 @@ class Connection:
         if call.send in ("offered", "sending"):
             call.out.clear()
             self.control(RESET, call.stream, struct.pack("<H", STOPPED) + string(""))
+            if call.receive == "taking":  # section 7.3: a whole request is no reason to count the call any longer
+                self.end_request(call)
         call.send = "ended"
 
     def refuse(self, call, flags, payload):
