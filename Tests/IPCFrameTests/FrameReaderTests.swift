@@ -36,7 +36,7 @@ import Testing
     private func landing() throws -> BodyLanding {
         let offer = Offer(size: UInt64(Self.body.count), codec: .none, digest: .crc32)
         var memory: [UInt8] = []
-        return try #require(BodyLanding(for: offer, codec: .current, reusing: &memory))
+        return try #require(BodyLanding(for: offer, reusing: &memory))
     }
 
     /// Reads each part when it has been written, until nothing is left of it.

@@ -150,7 +150,7 @@ final class BlockingStream {
     /// Call before the body is looked at; what was read in place does not come by.
     func beginCollecting(reusing memory: inout [UInt8], upTo limit: UInt64) throws(CallError) -> BodyCollector {
         if !isAtOnce, !isAccepted, let offer {
-            landing = BodyLanding(for: offer, codec: .current, reusing: &memory)
+            landing = BodyLanding(for: offer, reusing: &memory)
         }
         let collector = BodyCollector(size: size, limit: limit, reusing: &memory)
         try collector.checkSize()

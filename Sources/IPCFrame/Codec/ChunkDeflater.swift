@@ -20,8 +20,9 @@ package final class ChunkDeflater {
     /// Deflated into, then copied from in its exact size: queued payloads hold no spare room.
     private var scratch: [UInt8] = []
 
-    package init(codec: ChunkCodec = .current) {
-        switch codec {
+    /// With the library in force, unless another is named.
+    package init(codec: ChunkCodec? = nil) {
+        switch codec ?? .current {
         case .zlib: library = ZlibDeflater()
         case .isal: library = ISALDeflater()
         }

@@ -10,8 +10,9 @@ import Glibc
 package final class ChunkInflater {
     private let library: any InflatingLibrary
 
-    package init(codec: ChunkCodec = .current) {
-        switch codec {
+    /// With the library in force, unless another is named.
+    package init(codec: ChunkCodec? = nil) {
+        switch codec ?? .current {
         case .zlib: library = ZlibInflater()
         case .isal: library = ISALInflater()
         }

@@ -5,9 +5,9 @@ struct BodyEncoder {
     private var digest: CRC32Digest?
     private var deflater: ChunkDeflater?
     private let compresses: Bool
-    private let codec: ChunkCodec
+    private let codec: ChunkCodec?
 
-    init(_ offer: Offer, codec: ChunkCodec = .current) {
+    init(_ offer: Offer, codec: ChunkCodec? = nil) {
         self.codec = codec
         digest = offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil
         compresses = offer.codec == .zlib
@@ -39,9 +39,9 @@ struct BodyEncoder {
 struct BodyDecoder {
     private var inflater: ChunkInflater?
     private var digest: CRC32Digest?
-    private let codec: ChunkCodec
+    private let codec: ChunkCodec?
 
-    init(_ offer: Offer, codec: ChunkCodec = .current) {
+    init(_ offer: Offer, codec: ChunkCodec? = nil) {
         self.codec = codec
         digest = offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil
     }

@@ -20,7 +20,7 @@ final class BodyLanding: Sendable {
 
     /// Nil for a body whose bytes do not come as they are, or whose size is not known or more than a stranger's word is
     /// good for; no memory is taken before the first of them comes, and that of `bytes` if it is large enough.
-    init?(for offer: Offer, codec: ChunkCodec, reusing bytes: inout [UInt8]) {
+    init?(for offer: Offer, codec: ChunkCodec? = nil, reusing bytes: inout [UInt8]) {
         guard offer.codec == .none, let size = offer.size, size <= BodyCollector.trustedSize else { return nil }
         count = Int(size)
         // The only reference moves: memory that somebody else sees is not written to.

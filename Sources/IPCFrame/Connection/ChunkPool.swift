@@ -10,7 +10,7 @@ internal import Synchronization
 /// others waiting for long, and the memory that all take is bounded by the bodies that a connection allows.
 final class ChunkPool: Sendable {
     /// The threads of this process: one fewer than it has processors, at most 8, with the library in force.
-    static let shared = ChunkPool(width: min(Int(clinux_processor_count()) - 1, 8), codec: .current)
+    static let shared = ChunkPool(width: min(Int(clinux_processor_count()) - 1, 8))
 
     /// Smaller chunks are done sooner than a thread is woken for them.
     static let smallestWorthwhile = 16 << 10
@@ -20,7 +20,8 @@ final class ChunkPool: Sendable {
     /// How many chunks of one body may be worked at ahead; 0 where there are one or two processors: the two ends of a
     /// connection keep those busy as it is.
     let width: Int
-    let codec: ChunkCodec
+    /// Nil: the library in force, which is loaded when the first bytes need it.
+    let codec: ChunkCodec?
 
     private struct State {
         var work = Queue<Work>()
@@ -31,7 +32,7 @@ final class ChunkPool: Sendable {
     private let wakeup = Semaphore()
 
     /// A width below 2 is none.
-    init(width: Int, codec: ChunkCodec) {
+    init(width: Int, codec: ChunkCodec? = nil) {
         self.width = width > 1 ? width : 0
         self.codec = codec
     }
@@ -63,9 +64,9 @@ final class ChunkPool: Sendable {
 final class ChunkCoders {
     private(set) lazy var deflater = ChunkDeflater(codec: codec)
     private(set) lazy var inflater = ChunkInflater(codec: codec)
-    private let codec: ChunkCodec
+    private let codec: ChunkCodec?
 
-    init(codec: ChunkCodec) {
+    init(codec: ChunkCodec?) {
         self.codec = codec
     }
 }

@@ -123,8 +123,8 @@ extension Connection {
 
     /// Queues all of a body that needs no verdict: in one step, and from whatever thread this is.
     func sendAtOnce(_ bytes: [UInt8], of id: UInt64, as offer: Offer, trailer: Trailer = Trailer()) {
-        var digest = CRC32Digest()
-        if offer.digest == .crc32 { digest.update(bytes) }
+        var digest = offer.digest == .crc32 ? CRC32Digest() : nil
+        digest?.update(bytes)
         var rest = bytes[...]
         while !rest.isEmpty {
             let chunk = Chunk(stored: rest.prefix(maxChunk))
@@ -132,7 +132,7 @@ extension Connection {
             calls[id]?.statistics.add(chunk, isSent: true)
             machine.send(chunk, on: id)
         }
-        machine.sendEnd(id, digest: offer.digest == .crc32 ? digest.value : 0, trailer: trailer)
+        machine.sendEnd(id, digest: digest?.value ?? 0, trailer: trailer)
     }
 
     private func failSource(_ id: UInt64, _ error: CallError) {

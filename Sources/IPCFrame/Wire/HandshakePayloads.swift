@@ -27,14 +27,19 @@ public struct ConnectionLimits: Equatable, Sendable {
 
     /// The first limit that is out of its range, and the bound that it passes.
     var faultAndBound: (fault: String, bound: UInt64)? {
-        for (name, value, range) in [
-            ("maxChunk", maxChunk, Self.maxChunkRange), ("maxStreams", maxStreams, Self.maxStreamsRange),
-            ("initialCredit", initialCredit, Self.initialCreditRange),
-        ] where !range.contains(value) {
-            let bound = value < range.lowerBound ? range.lowerBound : range.upperBound
-            return ("\(name) \(value) is not in \(range.lowerBound)...\(range.upperBound)", UInt64(bound))
-        }
-        return nil
+        Self.fault("maxChunk", maxChunk, Self.maxChunkRange)
+            ?? Self.fault("maxStreams", maxStreams, Self.maxStreamsRange)
+            ?? Self.fault("initialCredit", initialCredit, Self.initialCreditRange)
+    }
+
+    private static func fault(
+        _ name: String,
+        _ value: UInt32,
+        _ range: ClosedRange<UInt32>
+    ) -> (fault: String, bound: UInt64)? {
+        guard !range.contains(value) else { return nil }
+        let bound = value < range.lowerBound ? range.lowerBound : range.upperBound
+        return ("\(name) \(value) is not in \(range.lowerBound)...\(range.upperBound)", UInt64(bound))
     }
 
     static let maxChunkRange: ClosedRange<UInt32> = 4_096...1_048_576
