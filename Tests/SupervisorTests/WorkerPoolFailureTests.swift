@@ -152,7 +152,8 @@ struct WorkerPoolFailureTests {
                 Issue.record("a silent call is stalled, and what its worker was doing is told")
                 return
             }
-            #expect(evidence.state == "S")
+            // Asleep, or waiting for a processor on a machine that has none to spare.
+            #expect(["S", "R"].contains(evidence.state))
             #expect(evidence.lastFrames.contains { $0.hasPrefix("> REQUEST stream=") })
             // It ended as it was told to, so it goes on.
             #expect(try await pool.pid() == record.pids.map(String.init).first)
