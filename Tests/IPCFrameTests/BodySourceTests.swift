@@ -44,15 +44,7 @@ import Testing
         await call.finished()
 
         let answered = try await pair.parent.call("answer")
-        let reason = await #expect(throws: CallError.self) {
-            for try await _ in try await answered.response().body {}
-        }
-        if case .failed(let remote)? = reason {
-            #expect(remote.reason.hasPrefix("the source of the body failed"), "\(remote.reason)")
-        } else {
-            Issue.record("of the answer the opener is told: \(String(describing: reason))")
-        }
-        await answered.finished()
+        await expectSourceFailure(of: answered)
 
         let again = try await pair.parent.call("echo", body: .bytes([7]))
         #expect(try await again.response().body.collect(upTo: 1) == [7])
@@ -74,6 +66,12 @@ import Testing
             try? await call.respond(body)
         }
         let call = try await pair.parent.call("x")
+        await expectSourceFailure(of: call)
+        await pair.close()
+    }
+
+    /// The opener is told that the source of the answer failed, and the call ends.
+    private func expectSourceFailure(of call: OutgoingCall) async {
         let error = await #expect(throws: CallError.self) {
             for try await _ in try await call.response().body {}
         }
@@ -83,7 +81,6 @@ import Testing
             Issue.record("the opener is told: \(String(describing: error))")
         }
         await call.finished()
-        await pair.close()
     }
 
     @Test func aSourceOfUnknownSizeIsSentAsItComes() async throws {

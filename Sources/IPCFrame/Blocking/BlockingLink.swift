@@ -108,7 +108,7 @@ final class BlockingLink {
 
     // MARK: The socket
 
-    /// Reads once, at most, and takes every frame that is there as a whole then.
+    /// Reads until a frame is whole, as far as there is something or it `waits`, and takes those that came with it.
     private func readFrames(waits: Bool) {
         isReadingOver = Self.readFrames(waits: waits, from: descriptor, &reader, into: &machine, for: streams)
     }

@@ -20,7 +20,9 @@ package enum ChunkCodec: Sendable {
         isalLoad: clinux_isal_load
     )
 
-    /// The library in force; it is loaded when this is asked for first, which takes a worker a tenth of its start.
+    /// The library in force.
+    ///
+    /// It is loaded when this is asked for first: not by a worker that only starts.
     package static var current: ChunkCodec { choice.codec }
 
     /// The library in force and its version, for `--version` and the report: `isa-l 2.30`.
