@@ -27,7 +27,7 @@ private final class FuzzedEnd {
         configuration.capabilities.limits.maxChunk = 4_096
         configuration.capabilities.limits.maxStreams = 3
         configuration.capabilities.limits.initialCredit = 8
-        configuration.capabilities.features = Capabilities.arena | Capabilities.descriptor
+        configuration.capabilities.features = Capabilities.arena | Capabilities.descriptor | Capabilities.whole
         configuration.receiveBudget = budget
         configuration.maxWindow = 8_192
         configuration.maxControlBytes = 8_192
@@ -79,8 +79,8 @@ private final class FuzzedEnd {
         )
         return ConnectionStateMachine.encoded { bytes in
             switch header.type {
-            case .request: Request(method: "m", offer: offer).encode(into: &bytes)
-            case .response: ResponseHead(offer: offer).encode(into: &bytes)
+            case .request: Request(method: "m", offer: offer, whole: whole(number, shape)).encode(into: &bytes)
+            case .response: ResponseHead(offer: offer, whole: whole(number, shape)).encode(into: &bytes)
             case .accept: Accept(limit: number, delivery: shape & 6 == 6 ? .descriptor : .inline).encode(into: &bytes)
             case .data where header.flags.contains(.file): FileRange(offset: 0, count: number)?.encode(into: &bytes)
             case .refuse: Refuse(code: .failed, reason: "").encode(into: &bytes)
@@ -94,6 +94,11 @@ private final class FuzzedEnd {
             default: bytes = [UInt8](repeating: 1, count: Int(number & 0x1FFF))
             }
         }
+    }
+
+    /// A body of up to 15 bytes that comes with its frame, for one shape in four.
+    private func whole(_ number: UInt64, _ shape: UInt8) -> WholeBody? {
+        shape & 0x60 == 0x60 ? WholeBody([UInt8](repeating: 2, count: Int(number & 15))[...]) : nil
     }
 
     private func receive(_ type: FrameType, _ encode: (inout [UInt8]) -> Void) {
@@ -111,7 +116,9 @@ private final class FuzzedEnd {
         let id = UInt64(input.byte())
         switch operation {
         case 0: openCall(&input)
-        case 1: _ = try? machine.respond(id, ResponseHead(offer: offer(&input)))
+        case 1:
+            let offer = offer(&input)
+            _ = try? machine.respond(id, ResponseHead(offer: offer, whole: whole(of: offer, id)))
         case 2: machine.accept(id)
         case 3: consume(id, upTo: Int(input.number()), isFlush: input.byte() & 1 == 0)
         case 4: take(id)
@@ -146,8 +153,16 @@ private final class FuzzedEnd {
         return Offer(size: size, delivery: delivery, isHeld: shape & 2 == 0)
     }
 
+    /// What the offer says, if it needs no verdict, for every second number.
+    private func whole(of offer: Offer, _ number: UInt64) -> WholeBody? {
+        guard number & 1 == 0, machine.isSentAtOnce(offer), let size = offer.size else { return nil }
+        return WholeBody([UInt8](repeating: 3, count: Int(size))[...])
+    }
+
     private func openCall(_ input: inout FuzzInput) {
-        _ = try? machine.openCall(Request(method: "m", offer: offer(&input)))
+        let offer = offer(&input)
+        let whole = whole(of: offer, UInt64(input.byte()))
+        _ = try? machine.openCall(Request(method: "m", offer: offer, whole: whole))
     }
 
     private func consume(_ id: UInt64, upTo wanted: Int, isFlush: Bool) {

@@ -19,7 +19,8 @@ final class BareChild: Sendable {
     /// A parent and its child, after the handshake.
     static func connect(
         reactor: Reactor = .shared,
-        configuration: ConnectionConfiguration = ConnectionConfiguration()
+        configuration: ConnectionConfiguration = ConnectionConfiguration(),
+        features: UInt64 = 0
     ) async throws -> (parent: Connection, child: BareChild) {
         var fds: [CInt] = [-1, -1]
         let result = unsafe clinux_socketpair(&fds)
@@ -33,7 +34,9 @@ final class BareChild: Sendable {
         let child = BareChild(socket: fds[1])
         parent.start()
         var hello: [UInt8] = []
-        Hello(minVersion: 1, maxVersion: 1, capabilities: Capabilities()).encode(into: &hello)
+        var capabilities = Capabilities()
+        capabilities.features = features
+        Hello(minVersion: 1, maxVersion: 1, capabilities: capabilities).encode(into: &hello)
         child.send([OutboundFrame(.hello, payload: hello[...]), OutboundFrame(.ready, payload: [])])
         _ = try await parent.handshake()
         #expect(await child.receive { $0.count == 1 }.first?.header.type == .welcome)

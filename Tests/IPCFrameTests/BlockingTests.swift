@@ -209,10 +209,10 @@ import Testing
     @Test func aSmallCallAndItsAnswerAreOneWriteEach() async throws {
         try await Self.withBlockingParent(child: .blocking) { parent in
             _ = try parent.call("echo", body: [1])
-            let (writes, reads) = (parent.link.writer.writes, parent.link.reader.reads)
+            let (writes, reads) = (parent.link.state.writer.writes, parent.link.state.reader.reads)
             for _ in 0..<100 { _ = try parent.call("echo", body: [1, 2, 3]) }
-            #expect(parent.link.writer.writes - writes == 100)
-            #expect(parent.link.reader.reads - reads == 100)
+            #expect(parent.link.state.writer.writes - writes == 100)
+            #expect(parent.link.state.reader.reads - reads == 100)
         }
     }
 

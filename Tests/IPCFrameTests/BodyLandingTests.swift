@@ -176,7 +176,7 @@ extension Connection {
                 try Worker.serve(link, nil) { call in
                     try call.respond(try call.collect(upTo: 1 << 20))
                     // Only of what has landed.
-                    let digest = link.streams.values.first?.landing?.digest
+                    let digest = link.state.streams.values.first?.landing?.digest
                     call.trailer.counts = [Count("landed", UInt64(digest?.value ?? 0))]
                 }
             } catch {

@@ -41,7 +41,9 @@ private final class Player {
             configuration.maxVersion = hello.maxVersion
         }
         // The parent can whatever is then put in force.
-        if role == .parent { configuration.capabilities.features = Capabilities.arena | Capabilities.descriptor }
+        if role == .parent {
+            configuration.capabilities.features = Capabilities.arena | Capabilities.descriptor | Capabilities.whole
+        }
         machine = ConnectionStateMachine(role: role, configuration: configuration)
     }
 

@@ -192,6 +192,17 @@ enum Sample {
         encoded { ResponseHead(offer: offer).encode(into: &$0) }
     }
 
+    static var wholeRequest: [UInt8] {
+        encoded { Request(method: "echo", offer: small, whole: wholeBody).encode(into: &$0) }
+    }
+
+    static var wholeResponse: [UInt8] {
+        encoded { ResponseHead(offer: small, whole: wholeBody).encode(into: &$0) }
+    }
+
+    /// What ``small`` offers.
+    static var wholeBody: WholeBody { WholeBody([UInt8](repeating: 7, count: Int(small.size ?? 0))[...]) }
+
     static func end(_ total: UInt64, digest: BodyDigest = .none) -> [UInt8] {
         encoded { End(total: total, digestKind: digest, digest: 0, trailer: Trailer()).encode(into: &$0) }
     }

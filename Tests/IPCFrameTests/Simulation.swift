@@ -35,6 +35,7 @@ struct Simulation {
         configuration.capabilities.limits.initialCredit = UInt32(random.pick([0, 1, 100, 5_000]))
         configuration.capabilities.features = random.once(in: 3) ? 0 : Capabilities.arena
         if !random.once(in: 3) { configuration.capabilities.features |= Capabilities.descriptor }
+        if !random.once(in: 3) { configuration.capabilities.features |= Capabilities.whole }
         configuration.receiveBudget = UInt64(random.pick([8_000, 12_288, 20_000, 100_000]))
         configuration.maxWindow = UInt64(random.pick([4_096, 10_000, 1 << 20]))
         return configuration

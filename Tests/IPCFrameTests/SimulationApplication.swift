@@ -64,6 +64,7 @@ final class SimulatedApplication {
                     ignoresBody: id % 5 == 0
                 )
                 call.inbound = InboundScript(request.offer, salt: id * 2)
+                if let whole = request.whole { try call.inbound?.take(whole) }
                 // An answer may need what a younger call brings: no body may wait for the end of an older one.
                 if id % 3 == 0 { calls.last { !$0.isLocal && !$0.isForgotten }?.dependency = call }
                 calls.append(call)
@@ -152,14 +153,15 @@ final class SimulatedApplication {
     }
 
     private func open(_ random: inout SeededRandom) throws {
-        let script = OutboundScript(
+        var script = OutboundScript(
             &random,
             largest: largestBody,
             salt: 2 * machine.nextID,
             for: machine
         )
+        let whole = script.takeWhole(&random, machine)
         do throws(CallRejection) {
-            let id = try machine.openCall(Request(method: "work", offer: script.offer))
+            let id = try machine.openCall(Request(method: "work", offer: script.offer, whole: whole))
             let call = SimulatedCall(id, isLocal: true, arena: arena, largestBody: largestBody)
             call.outbound = script
             calls.append(call)

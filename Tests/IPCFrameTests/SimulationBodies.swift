@@ -49,6 +49,14 @@ struct OutboundScript {
         isBlocked = !offer.isSentAtOnce(initialCredit: initialCredit)
     }
 
+    /// All of it, as one goes with the frame that offers it; nil if it must not, or now and then.
+    mutating func takeWhole(_ random: inout SeededRandom, _ machine: borrowing ConnectionStateMachine) -> WholeBody? {
+        guard machine.isSentAtOnce(offer), random.once(in: 2) else { return nil }
+        sent = total
+        isOver = true
+        return WholeBody(SimulatedContent.slice(salt, 0, Int(total)), digest: 7)
+    }
+
     /// Sends the next piece, or END.
     mutating func step(
         _ id: UInt64,
@@ -167,6 +175,13 @@ struct InboundScript {
         let expected = SimulatedContent.slice(salt, received, payload.count)
         try hold(Array(expected) == payload, "other bytes land at \(received) than were sent")
         received += UInt64(payload.count)
+    }
+
+    /// It has come with the frame that offers it.
+    mutating func take(_ whole: WholeBody) throws {
+        if !whole.bytes.isEmpty { try deliver(Chunk(stored: whole.bytes)) }
+        let total = UInt64(whole.bytes.count)
+        try end(End(total: total, digestKind: offer.digest, digest: whole.digest, trailer: whole.trailer))
     }
 
     mutating func end(_ end: End) throws {

@@ -64,6 +64,7 @@ final class SimulatedCall {
         case .response(_, let head):
             try hold(outcome == nil && inbound == nil, "a second response")
             inbound = InboundScript(head.offer, salt: id * 2 + 1)
+            if let whole = head.whole { try inbound?.take(whole) }
         case .deliver(_, let chunk):
             try hold(outcome == nil, "data of a call that is over")
             try inbound?.deliver(chunk)
@@ -145,14 +146,18 @@ final class SimulatedCall {
         if !ignoresBody, try inbound?.step(id, &machine, &random, arena) == true { return true }
         if outbound == nil {
             guard ignoresBody || inbound?.isTaken == true, dependency?.isForgotten != false else { return false }
-            let script = OutboundScript(
+            var script = OutboundScript(
                 &random,
                 largest: largestBody,
                 salt: id * 2 + 1,
                 for: machine
             )
+            let whole = script.takeWhole(&random, machine)
             outbound = script
-            try machine.respond(id, ResponseHead(offer: script.offer))
+            try machine.respond(id, ResponseHead(offer: script.offer, whole: whole))
+            guard whole != nil else { return true }
+            isAnswered = true
+            try finish("answered")
             return true
         }
         guard try outbound?.step(id, &machine, &random, arena) == true else { return false }

@@ -18,6 +18,12 @@ import Testing
             _ = later.beCalled(Sample.small)
             return [(rig, rig.nextPeerID), (rig, rig.nextPeerID + 20), (later, later.nextPeerID)]
         },
+        "new REQUEST whole": { role in
+            var configuration = ConnectionStateMachine.Configuration()
+            configuration.capabilities.features = Capabilities.whole
+            let rig = Rig.open(role, configuration)
+            return [(rig, rig.nextPeerID)]
+        },
         "new, maxStreams open REQUEST": { role in
             var configuration = ConnectionStateMachine.Configuration()
             configuration.capabilities.limits.maxStreams = 2
@@ -80,7 +86,7 @@ import Testing
         let make = try #require(Self.scenes[name], "the row '\(name)' is not understood")
         let types: [FrameType]
         switch row[1] {
-        case "REQUEST": types = [.request]
+        case "REQUEST", "REQUEST whole": types = [.request]
         // ERROR on stream 0 is a frame of the connection.
         case "other": types = Self.others.filter { row[0] != "zero" || $0 != .error }
         default: types = []
@@ -89,9 +95,12 @@ import Testing
         for type in types {
             for index in try make(role).indices {
                 let (rig, id) = try make(role)[index]
-                rig.feed(type, stream: id, payload: Sample.payload(type), writing: !row[0].hasPrefix("never"))
+                let isWhole = row[1] == "REQUEST whole"
+                let payload = isWhole ? Sample.wholeRequest : Sample.payload(type)
+                rig.feed(type, stream: id, payload: payload, writing: !row[0].hasPrefix("never"))
                 rig.keepWriting()
                 check(rig, row[2], id)
+                if isWhole { #expect(rig.stream(id)?.receive.state == .ended) }
             }
         }
     }

@@ -18,12 +18,14 @@ extension AnyFrame {
             ]
         case .ready, .data: [:]
         case .request(let request):
-            [
+            request.whole.fields.merging([
                 "deadline": JSON(request.deadline), "offer": request.offer.json, "method": .string(request.method),
                 "arguments": .array(request.arguments.map(\.json)),
-            ]
+            ]) { $1 }
         case .response(let head):
-            ["offer": head.offer.json, "arguments": .array(head.arguments.map(\.json))]
+            head.whole.fields.merging(
+                ["offer": head.offer.json, "arguments": .array(head.arguments.map(\.json))]
+            ) { $1 }
         case .accept(let accept):
             ["limit": JSON(accept.limit), "delivery": .string("\(accept.delivery)")]
         case .refuse(let refuse):
@@ -78,6 +80,13 @@ extension Offer {
             "size": JSON(size), "codec": .int(Int(codec.rawValue)), "delivery": .string("\(delivery)"),
             "digest": .int(Int(digest.rawValue)), "hold": .bool(isHeld),
         ])
+    }
+}
+
+extension WholeBody? {
+    fileprivate var fields: [String: JSON] {
+        guard let self else { return [:] }
+        return ["body": JSON(Array(self.bytes)), "digest": JSON(self.digest), "trailer": self.trailer.json]
     }
 }
 

@@ -89,7 +89,8 @@ import Testing
             "maxChunk": TLV.Tag.maxChunk, "maxStreams": TLV.Tag.maxStreams, "initialCredit": TLV.Tag.initialCredit,
             "codecs": TLV.Tag.codecs, "digests": TLV.Tag.digests, "features": TLV.Tag.features,
             "name": TLV.Tag.name, "pid": TLV.Tag.pid, "peakRSS": TLV.Tag.peakRSS, "cpuTime": TLV.Tag.cpuTime,
-            "exitCode": TLV.Tag.exitCode, "count": TLV.Tag.count, "value": TLV.Tag.value,
+            "exitCode": TLV.Tag.exitCode, "count": TLV.Tag.count, "value": TLV.Tag.value, "body": TLV.Tag.body,
+            "digest": TLV.Tag.digest,
         ]
         let rows = ProtocolDocument.tables(under: "## 4. Common encodings")
         #expect(rows.count == tags.count && TLV.Tag.known == tags.values.reduce(0) { $0 | TLV.Tag.bit($1) })

@@ -31,6 +31,7 @@ STREAM_TYPES = {REQUEST, RESPONSE, ACCEPT, REFUSE, DATA, CREDIT, END, ERROR, RES
 COMPRESSED, FLUSH, IN_ARENA, AS_FILE = 1, 2, 4, 8
 RETRYABLE = FINAL = 1
 HOLD = 1
+WHOLE_FEATURE = 4
 ALL_ONES = 2**64 - 1
 
 # Section 15.
@@ -45,6 +46,7 @@ MAX_CHUNK, MAX_STREAMS, INITIAL_CREDIT = 262_144, 128, 65_536
 MAX_HANDSHAKE_PAYLOAD, MAX_ARGUMENTS, MAX_CONTROL = 4_096, 65_536, 262_144
 RECEIVE_BUDGET = 16_777_216
 WAITING_CHUNKS = 2  # of one stream, in the queue of the writer
+MAX_WHOLE = 4_096  # bytes of a response body that goes with its RESPONSE (section 7.5)
 
 
 class Violation(Exception):
@@ -184,6 +186,8 @@ class Call:
         self.end = None  # (digest value) once END has come
         # The response body.
         self.response = None
+        self.head = b""  # RESPONSE that waits for its whole body
+        self.whole = None
         self.send = "idle"
         self.sent = self.send_limit = self.taken = 0
         self.send_crc = 0
@@ -316,13 +320,21 @@ class Call:
             digest = digest if connection.digests >> digest & 1 else 0
             self.response = Offer(size, codec, digest, False)
             at_once = self.is_at_once(self.response)
+            head = offer(size, codec, digest) + arguments(pairs)
+            # The trailer, which is short, must fit in beside the rest.
+            if connection.whole and at_once and size <= MAX_WHOLE and len(head) + size <= MAX_ARGUMENTS - 4_096:
+                self.head, self.whole = head, b""
+                return
             self.send = "sending" if at_once else "offered"
             self.send_limit = size if at_once else 0
-            connection.queue(self, RESPONSE, offer(size, codec, digest) + arguments(pairs))
+            connection.queue(self, RESPONSE, head)
 
     def write(self, data):
         """Sends bytes of the response body, as the receiver's credit allows."""
         connection, offset = self.connection, 0
+        if self.whole is not None:
+            self.whole += data
+            return
         while offset < len(data):
             with connection.lock:
                 self.check()
@@ -358,6 +370,11 @@ class Call:
             for name, value in values:
                 trailer += tlv(0x0024, string(name) + value)
             digest = self.response.digest
+            if self.whole is not None:
+                value = tlv(0x0026, struct.pack("<I", zlib.crc32(self.whole))) if digest == 1 else b""
+                connection.queue(self, RESPONSE, self.head + tlv(0x0025, self.whole) + value + trailer)
+                self.send = "ended"
+                return self.answered()
             value = self.send_crc if digest == 1 else 0
             connection.queue(self, END, struct.pack("<QB3xI", self.sent, digest, value) + trailer)
             self.send = "ended" if self.is_at_once(self.response) else "untaken"
@@ -417,6 +434,7 @@ class Connection:
         self.state = "awaitingWelcome"
         self.max_chunk, self.max_streams, self.initial_credit = MAX_CHUNK, MAX_STREAMS, INITIAL_CREDIT
         self.codecs = self.digests = 3
+        self.whole = False  # the feature of section 7.5
         self.window = 4 * MAX_CHUNK
         self.accepted = 0  # bodies that hold a window of the receive budget
         self.calls = {}
@@ -623,10 +641,12 @@ class Connection:
                     raise Violation(MALFORMED, "a name of more than 256 bytes")
                 Payload.text(value)
         good = version == 1 and 4_096 <= limits[1] <= MAX_CHUNK and 1 <= limits[2] <= MAX_STREAMS
-        if not good or limits[3] > INITIAL_CREDIT or limits[4] & ~3 or limits[5] & ~3 or features:
+        good = good and features & ~WHOLE_FEATURE == 0
+        if not good or limits[3] > INITIAL_CREDIT or limits[4] & ~3 or limits[5] & ~3:
             raise Violation(LIMIT_REJECTED, "WELCOME states what HELLO had not offered")
         self.max_chunk, self.max_streams, self.initial_credit = limits[1], limits[2], limits[3]
         self.codecs, self.digests = limits[4] | 1, limits[5] | 1
+        self.whole = features == WHOLE_FEATURE
         self.window = 4 * self.max_chunk
         self.state = "open"  # "preparing" takes this worker no time
         self.control(READY)
@@ -673,7 +693,7 @@ class Connection:
         if not 1 <= len(method.encode()) <= 256:
             raise Violation(MALFORMED, "the method's name has no or too many bytes")
         pairs = payload.arguments()
-        payload.tlvs()
+        whole = self.whole_body(payload, offered)
         if self.draining:
             raise Violation(UNEXPECTED, "REQUEST after DRAIN")
         self.highest = stream
@@ -681,8 +701,28 @@ class Connection:
             reason = f"{self.max_streams} calls are open already"
             return self.control(REFUSE, stream, struct.pack("<HQ", TOO_MANY_STREAMS, self.max_streams) + string(reason))
         call = Call(self, stream, method, pairs, None if deadline == ALL_ONES else deadline, offered)
+        if whole is not None:
+            body, value = whole
+            call.received = len(body)
+            call.chunks.extend([(0, body)] if body else [])
+            call.receive, call.end = "taking", value
         self.calls[stream] = call
         threading.Thread(target=run_method, args=(call,), daemon=True).start()
+
+    def whole_body(self, payload, offered):
+        """Section 7.5: the body and its digest's value, if they come with the frame."""
+        body, value = None, 0
+        for tag, content in payload.tlvs(once=(0x20, 0x21, 0x22, 0x25, 0x26)):
+            self.check_trailer(tag, Payload(content))
+            if tag == 0x25:
+                body = bytes(content)
+            elif tag == 0x26:
+                (value,) = Payload(content).numbers("I")
+        if body is None or not self.whole:
+            return None
+        if offered.hold or offered.size != len(body) or len(body) > self.initial_credit:
+            raise Violation(MALFORMED, "a body comes with a frame that does not offer it so")
+        return body, value
 
     def expect(self, state, *allowed):
         if state not in allowed:
@@ -819,7 +859,7 @@ class Connection:
         hello = bytes.fromhex("FF 49 50 43 46 0D 0A 00") + struct.pack("<HH", 1, 1)
         for tag, value in ((1, MAX_CHUNK), (2, MAX_STREAMS), (3, INITIAL_CREDIT), (4, 3), (5, 3), (8, os.getpid())):
             hello += tlv(tag, struct.pack("<I", value))
-        hello += tlv(7, self.name.encode()) + tlv(0xFF01, b"means nothing")
+        hello += tlv(6, struct.pack("<Q", WHOLE_FEATURE)) + tlv(7, self.name.encode()) + tlv(0xFF01, b"means nothing")
         with self.lock:
             self.control(HELLO, 0, hello)
         writer = threading.Thread(target=self.write_frames, daemon=True)

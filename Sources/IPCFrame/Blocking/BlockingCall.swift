@@ -95,7 +95,7 @@ public final class BlockingCall {
         if head == nil { respond() }
         written += UInt64(bytes.count)
         if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
-        guard buffer.count > Int(link.machine.limits.maxChunk) else { return }
+        guard buffer.count > Int(link.state.machine.limits.maxChunk) else { return }
         let all = buffer
         buffer = []
         try send(all, isLast: false)
@@ -103,13 +103,13 @@ public final class BlockingCall {
 
     /// Tells the opener how far the call is; never waits.
     public func progress(_ progress: Progress) {
-        link.machine.sendProgress(stream.id, progress)
+        link.state.machine.sendProgress(stream.id, progress)
         link.obey()
     }
 
     /// A line for the opener's log; never waits.
     public func log(_ level: LogLevel, _ text: String) {
-        link.machine.sendLog(stream.id, LogLine(level: level, text: text))
+        link.state.machine.sendLog(stream.id, LogLine(level: level, text: text))
         link.obey()
     }
 
@@ -117,15 +117,7 @@ public final class BlockingCall {
         guard let head else { return }
         var encoder = self.encoder ?? BodyEncoder(head.offer)
         defer { self.encoder = encoder }
-        if !isAnswering {
-            if let failure = stream.failure { throw failure }
-            do throws(CallRejection) {
-                try link.machine.respond(stream.id, head)
-            } catch {
-                throw CallError(error, end: link.end)
-            }
-            isAnswering = true
-        }
+        if !isAnswering { try beginAnswer() }
         do {
             try stream.send(bytes[...], &encoder, over: link, isLast: isLast)
         } catch let error as CallError {
@@ -133,6 +125,17 @@ public final class BlockingCall {
         } catch {
             throw .source("\(error)")
         }
+    }
+
+    private func beginAnswer() throws(CallError) {
+        guard let head else { return }
+        if let failure = stream.failure { throw failure }
+        do throws(CallRejection) {
+            try link.state.machine.respond(stream.id, head)
+        } catch {
+            throw CallError(error, end: link.end)
+        }
+        isAnswering = true
     }
 
     /// The handler has returned.
@@ -145,10 +148,16 @@ public final class BlockingCall {
         if let size = head?.offer.size, size != written {
             throw .source("the handler announced \(size) bytes and wrote \(written)")
         }
-        try send(rest, isLast: true)
         var trailer = trailer
         ProcessUsage.current.fill(&trailer)
-        link.machine.sendEnd(stream.id, digest: encoder?.finish() ?? 0, trailer: trailer)
+        if !isAnswering, let offer = head?.offer, link.state.machine.isSentAtOnce(offer) {
+            head?.whole = WholeBody(rest, as: offer, trailer: trailer)
+            try beginAnswer()
+            link.obey()
+            return
+        }
+        try send(rest, isLast: true)
+        link.state.machine.sendEnd(stream.id, digest: encoder?.finish() ?? 0, trailer: trailer)
         link.obey()
     }
 
@@ -168,7 +177,7 @@ public final class BlockingCall {
                     )
             }
         told.peakRSS = ProcessUsage.current.peakRSS
-        link.machine.fail(stream.id, told)
+        link.state.machine.fail(stream.id, told)
         link.obey()
     }
 }

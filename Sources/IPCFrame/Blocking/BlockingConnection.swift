@@ -21,9 +21,9 @@ public final class BlockingConnection {
     ///
     /// - Throws: ``ConnectionEnd/handshakeTimedOut`` after `timeout`, or why the connection is over.
     public func handshake(timeout: Duration = .seconds(10)) throws(ConnectionEnd) {
-        link.machine.start()
-        guard try link.wait(until: .now + timeout, { link.machine.phase == .open }) else {
-            link.machine.handshakeTimedOut()
+        link.state.machine.start()
+        guard try link.wait(until: .now + timeout, { link.state.machine.phase == .open }) else {
+            link.state.machine.handshakeTimedOut()
             link.obey()
             throw .handshakeTimedOut
         }
@@ -73,6 +73,7 @@ public final class BlockingConnection {
             method,
             arguments: arguments,
             size: UInt64(body.count),
+            whole: body,
             options: options,
             onEvent: onEvent,
             next: { unsent.take() },
@@ -117,9 +118,9 @@ public final class BlockingConnection {
     /// - Returns: how it ended; ``ConnectionEnd/orderly`` if all is well, ``ConnectionEnd/aborted`` after `timeout`.
     @discardableResult
     public func close(timeout: Duration = .seconds(10)) -> ConnectionEnd {
-        link.machine.drain()
+        link.state.machine.drain()
         do throws(ConnectionEnd) {
-            if try !link.wait(until: .now + timeout, { false }) { link.machine.abort() }
+            if try !link.wait(until: .now + timeout, { false }) { link.state.machine.abort() }
             link.obey()
             return link.end ?? .aborted
         } catch {
@@ -133,26 +134,22 @@ public final class BlockingConnection {
         _ method: String,
         arguments: [Argument],
         size: UInt64?,
+        whole: [UInt8]? = nil,
         options: CallOptions,
         onEvent: ((CallEvent) -> Void)?,
         next: () throws -> [UInt8]?,
         begin: (BlockingStream) throws -> Void,
         receive: ([UInt8]) throws -> Void
     ) throws -> BlockingStream {
-        let offer = Offer(
-            size: size,
-            codec: link.machine.canCompress ? options.codec : .none,
-            digest: link.machine.canDigest ? options.digest : .none,
-            isHeld: options.holdsBody
-        )
-        let stream = try open(method, arguments, offer, options.timeout)
+        guard (1...256).contains(method.utf8.count) else { throw CallError.methodNameLength(method.utf8.count) }
+        let (stream, offer, isSent) = try link.state.open(method, arguments, size, whole, options)
+        stream.deadline = options.timeout.map { .now + $0 }
         var hasBegun = false
         /// Hands out what has come of the answer.
         func takeAnswer() throws -> Bool {
-            for event in stream.events { onEvent?(event) }
-            stream.events.removeAll()
+            if let onEvent { for event in stream.takeEvents() { onEvent(event) } }
             while true {
-                if !hasBegun, stream.head != nil {
+                if !hasBegun, stream.hasBegun {
                     hasBegun = true
                     try begin(stream)
                 }
@@ -164,39 +161,23 @@ public final class BlockingConnection {
             }
         }
         do {
-            try send(stream, offer, next) { _ = try takeAnswer() }
-            while try !takeAnswer() {
+            var isAnswered = false
+            if !isSent {
+                try send(stream, offer, next) { _ = try takeAnswer() }
+                isAnswered = try takeAnswer()
+            }
+            while !isAnswered {
                 refuseCalls()
-                try stream.wait(link) { stream.hasNews || !stream.events.isEmpty }
+                try stream.wait(link) { stream.hasNews || stream.hasEvents }
+                isAnswered = try takeAnswer()
             }
         } catch {
             // Whatever it was: the worker need not go on.
-            link.machine.cancel(stream.id)
+            link.state.machine.cancel(stream.id)
             link.obey()
             throw error
         }
         return stream
-    }
-
-    private func open(
-        _ method: String,
-        _ arguments: [Argument],
-        _ offer: Offer,
-        _ timeout: Duration?
-    ) throws(CallError) -> BlockingStream {
-        if let end = link.end { throw .connection(end) }
-        guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
-        let deadline = timeout.map { UInt64(max(0, $0.wholeNanoseconds / 1_000_000)) }
-        let request = Request(method: method, arguments: arguments, deadline: deadline, offer: offer)
-        do throws(CallRejection) {
-            let id = try link.machine.openCall(request)
-            let stream = BlockingStream(id: id, limits: link.machine.limits)
-            stream.deadline = timeout.map { .now + $0 }
-            link.streams[id] = stream
-            return stream
-        } catch {
-            throw CallError(error, end: link.end)
-        }
     }
 
     /// Sends the whole body; a worker that has answered before its end does not want the rest.
@@ -231,17 +212,18 @@ public final class BlockingConnection {
         }
         // Without a byte of body nothing has waited for the verdict.
         if sent == 0, offer.size != 0 || offer.isHeld {
-            try stream.wait(link) { !link.machine.isSending(stream.id) || link.machine.isAccepted(stream.id) }
+            let id = stream.id
+            try stream.wait(link) { !link.state.machine.isSending(id) || link.state.machine.isAccepted(id) }
         }
-        link.machine.sendEnd(stream.id, digest: encoder.finish(), trailer: Trailer())
+        link.state.machine.sendEnd(stream.id, digest: encoder.finish(), trailer: Trailer())
         link.obey()
     }
 
     /// This side takes no calls.
     private func refuseCalls() {
-        while let (id, request) = link.takeCall() {
+        while let (stream, request) = link.state.takeCall() {
             let reason = "this side takes no calls: '\(request.method)' is unknown"
-            link.machine.fail(id, RemoteError(code: .unknownMethod, exitCode: 64, reason: reason))
+            link.state.machine.fail(stream.id, RemoteError(code: .unknownMethod, exitCode: 64, reason: reason))
         }
     }
 }

@@ -3,11 +3,14 @@
 /// One call of a ``BlockingLink``: what came of its body, and how it failed.
 final class BlockingStream {
     let id: UInt64
-    /// What came and was not fetched.
-    let inbound = InboundQueue()
+    /// What came as a whole and was not fetched.
+    private var whole: WholeBody?
+    /// What came in chunks, or why nothing will, and was not fetched; made for the first of them.
+    private var queue: InboundQueue?
     /// The answer's beginning; opener.
     private(set) var head: ResponseHead?
-    var events: [CallEvent] = []
+    /// What the answerer reports, not handed out yet.
+    private var events: [CallEvent] = []
     var isCancelled = false
     /// The call is over.
     private(set) var failure: CallError?
@@ -31,31 +34,56 @@ final class BlockingStream {
 
     private var isAtOnce: Bool { offer?.isSentAtOnce(initialCredit: limits.initialCredit) ?? false }
 
-    /// A call of the peer, with its body's offer, or one of ours, whose answer's offer comes later.
-    init(id: UInt64, offer: Offer? = nil, limits: ConnectionLimits) {
+    init(id: UInt64, limits: ConnectionLimits) {
         self.id = id
         self.limits = limits
-        if let offer { begin(offer) }
     }
 
+    /// The answer to our call begins.
     func begin(_ head: ResponseHead) {
         self.head = head
-        begin(head.offer)
+        begin(head.offer, head.whole)
     }
 
-    private func begin(_ offer: Offer) {
+    /// The body for us is offered, or has come with that as a whole.
+    func begin(_ offer: Offer, _ whole: WholeBody?) {
         self.offer = offer
-        decoder = BodyDecoder(offer)
+        self.whole = whole
+        if whole == nil { decoder = BodyDecoder(offer) }
+    }
+
+    /// Whether the answer has begun.
+    var hasBegun: Bool { head != nil }
+
+    var hasEvents: Bool { !events.isEmpty }
+
+    func tell(_ event: CallEvent) { events.append(event) }
+
+    func takeEvents() -> [CallEvent] {
+        let taken = events
+        if !taken.isEmpty { events = [] }
+        return taken
     }
 
     /// `isDropping`: what has come of the body is not handed out any more.
     func fail(_ error: CallError, isDropping: Bool = true) {
         if failure == nil { failure = error }
-        if isDropping { landing = nil }
+        if isDropping {
+            landing = nil
+            whole = nil
+        }
         inbound.fail(failure ?? error, dropping: isDropping)
     }
 
     // MARK: The body for us
+
+    /// What comes in chunks.
+    var inbound: InboundQueue {
+        if let queue { return queue }
+        let queue = InboundQueue()
+        self.queue = queue
+        return queue
+    }
 
     /// What the next look at the body gives.
     enum Found {
@@ -66,17 +94,20 @@ final class BlockingStream {
     }
 
     /// Whether a look finds something, or lets something come.
-    var hasNews: Bool { !inbound.isEmpty || failure != nil || (decoder != nil && !isAtOnce && !isAccepted) }
+    var hasNews: Bool {
+        whole != nil || failure != nil || queue?.isEmpty == false || (decoder != nil && !isAtOnce && !isAccepted)
+    }
 
     /// The next piece, if it is here; what was handed out before is taken now.
     func look(_ link: BlockingLink) throws(CallError) -> Found {
         if isEnded { return .end }
+        if let whole { return try take(whole, link) }
         release(link)
         guard var decoder else {
             if let failure { throw failure }
             return .nothing
         }
-        guard let item = try inbound.takeNow() else { return .nothing }
+        guard let item = try queue?.takeNow() else { return .nothing }
         do throws(CallError) {
             switch item {
             case .chunk(let chunk):
@@ -93,7 +124,7 @@ final class BlockingStream {
                 try decoder.check(end)
                 isEnded = true
                 trailer = end.trailer
-                if !isAtOnce { link.machine.take(id) }
+                if !isAtOnce { link.state.machine.take(id) }
                 link.obey()
                 return .end
             }
@@ -104,21 +135,36 @@ final class BlockingStream {
         }
     }
 
+    /// The one piece of it, if it has bytes, and then its end.
+    private func take(_ whole: WholeBody, _ link: BlockingLink) throws(CallError) -> Found {
+        self.whole = nil
+        guard let offer else { return .nothing }
+        do throws(CallError) {
+            let bytes = try whole.checked(as: offer)
+            isEnded = true
+            trailer = whole.trailer
+            return bytes.isEmpty ? .end : .piece(bytes)
+        } catch {
+            stop(link, error, code: .digestMismatch)
+            throw error
+        }
+    }
+
     /// No more of the body for us is wanted.
     func stop(_ link: BlockingLink, _ error: CallError, code: ErrorCode) {
         fail(error)
-        link.machine.stop(id, code: code, reason: "\(error)")
+        link.state.machine.stop(id, code: code, reason: "\(error)")
         link.obey()
     }
 
     private func release(_ link: BlockingLink) {
         if !isAtOnce, !isAccepted, decoder != nil {
             isAccepted = true
-            link.machine.accept(id)
+            link.state.machine.accept(id)
         }
         let (count, isFlush) = held
         held = (0, false)
-        if isFlush || count > 0, isFlush || !isAtOnce { link.machine.consume(id, count: count, isFlush: isFlush) }
+        if isFlush || count > 0, isFlush || !isAtOnce { link.state.machine.consume(id, count: count, isFlush: isFlush) }
     }
 
     /// The next piece; nil at the end.
@@ -179,23 +225,23 @@ final class BlockingStream {
             try takeAnswer()
             if let failure = failure ?? outboundFailure { throw failure }
             guard isSending(link) else { throw CallError.stopped(code: .stopped, reason: "the call is over") }
-            let room = link.machine.sendRoom(id)
+            let room = link.state.machine.sendRoom(id)
             guard !room.isEmpty else {
                 try wait(link) { isSendable(link) || (takesAnswer && hasNews) }
                 continue
             }
             let count = min(room.bytes, Int(limits.maxChunk), rest.count)
-            link.machine.send(encoder.encode(rest.prefix(count)), on: id)
+            link.state.machine.send(encoder.encode(rest.prefix(count)), on: id)
             rest = rest.dropFirst(count)
             if !isLast || !rest.isEmpty { link.obey() }
         }
     }
 
     private func isSendable(_ link: BlockingLink) -> Bool {
-        failure != nil || outboundFailure != nil || !isSending(link) || !link.machine.sendRoom(id).isEmpty
+        failure != nil || outboundFailure != nil || !isSending(link) || !link.state.machine.sendRoom(id).isEmpty
     }
 
-    private func isSending(_ link: BlockingLink) -> Bool { link.machine.isSending(id) }
+    private func isSending(_ link: BlockingLink) -> Bool { link.state.machine.isSending(id) }
 
     // MARK: Waiting
 
@@ -212,7 +258,7 @@ final class BlockingStream {
         let reason = "the call's deadline has passed"
         let error = CallError.failed(RemoteError(code: .deadlineExceeded, exitCode: 124, reason: reason))
         fail(error)
-        link.machine.cancel(id, code: .deadlineExceeded, reason: reason)
+        link.state.machine.cancel(id, code: .deadlineExceeded, reason: reason)
         link.obey()
         throw error
     }

@@ -33,8 +33,8 @@ final class CallRecord {
     var receivesFile = false
 
     // Opener.
-    let response: ResponseSlot
-    let events = CallEvents()
+    let response: ResponseSlot?
+    let events: CallEvents?
 
     // Answerer.
     /// The call in its handler's hands; it holds the connection, so only as long as the call is open.
@@ -47,12 +47,31 @@ final class CallRecord {
     var isForgotten = false
     var forgottenWaiters: [CheckedContinuation<Void, Never>] = []
 
-    init(pool: ChunkPool, response: ResponseSlot = ResponseSlot()) {
+    /// A call of the peer.
+    init(pool: ChunkPool) {
         inbound = InboundQueue(pool: pool)
-        self.response = response
+        response = nil
+        events = nil
     }
 
-    func tell(_ event: CallEvent) { statistics.pass(event, to: events) }
+    /// A call of ours, whose answer goes to `response`.
+    init(pool: ChunkPool, response: ResponseSlot, events: CallEvents) {
+        inbound = InboundQueue(pool: pool)
+        self.response = response
+        self.events = events
+    }
+
+    /// All of a body that needs no verdict.
+    func whole(_ bytes: [UInt8], as offer: Offer, maxChunk: Int, trailer: Trailer = Trailer()) -> WholeBody {
+        for start in stride(from: 0, to: bytes.count, by: maxChunk) {
+            statistics.add(Chunk(stored: bytes[start...].prefix(maxChunk)), isSent: true)
+        }
+        return WholeBody(bytes, as: offer, trailer: trailer)
+    }
+
+    func tell(_ event: CallEvent) {
+        if let events { statistics.pass(event, to: events) }
+    }
 
     /// Ends every wait; the first failure stays.
     ///
@@ -63,7 +82,7 @@ final class CallRecord {
         roomWaiter.take()?.resume(returning: .failure(failure))
         run.take()?.finish(.failure(failure))
         flushWaiter.take()?.resume(returning: .failure(failure))
-        response.fill(.failure(failure))
+        response?.fill(.failure(failure))
         inbound.fail(failure, dropping: isDroppingInbound)
         landing = nil
     }
@@ -82,7 +101,7 @@ final class CallRecord {
         incoming = nil
         // Whoever still sends has nobody to send to, and would wait for ever.
         failOutbound(.stopped(code: .stopped, reason: "the call is over"))
-        events.finish()
+        events?.finish()
         for waiter in forgottenWaiters { waiter.resume() }
         forgottenWaiters.removeAll()
     }

@@ -38,8 +38,8 @@ public struct CallStatistics: Equatable, Sendable {
         if chunk.place != nil { chunksShared += 1 }
     }
 
-    /// A chunk of raw bytes has come to its place.
-    mutating func addLanded(_ count: Int) {
+    /// Raw bytes have come to their place, or with the frame that opens their body.
+    mutating func addReceived(_ count: Int) {
         bytesReceived += UInt64(count)
         wireBytesReceived += UInt64(FrameHeader.byteCount + count)
         chunks += 1
@@ -100,7 +100,11 @@ final class StatisticsBox: Sendable {
 
     func add(_ chunk: Chunk, isSent: Bool) { state.withLock { $0.statistics.add(chunk, isSent: isSent) } }
 
-    func addLanded(_ count: Int) { state.withLock { $0.statistics.addLanded(count) } }
+    func addLanded(_ count: Int) { state.withLock { $0.statistics.addReceived(count) } }
+
+    func addWhole(_ count: Int) {
+        if count > 0 { state.withLock { $0.statistics.addReceived(count) } }
+    }
 
     func addFile(isSent: Bool) { state.withLock { $0.statistics.addFile(isSent: isSent) } }
 

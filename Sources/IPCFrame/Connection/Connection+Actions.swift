@@ -79,14 +79,21 @@ extension Connection {
             inbound: record.inbound
         )
         record.incoming = call
+        if let whole = request.whole { record.statistics.addWhole(whole.bytes.count) }
         arrivals.append(.call(call))
     }
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {
-        guard let record = calls[id] else { return }
-        record.response.fill(.success(head), wakes: false)
-        arrivals.append(.response(record.response))
+        guard let record = calls[id], let response = record.response else { return }
+        response.fill(.success(head), wakes: false)
+        if let whole = head.whole {
+            record.statistics.addWhole(whole.bytes.count)
+            record.failOutbound(Self.isAnswered)
+        }
+        arrivals.append(.response(response))
     }
+
+    private static var isAnswered: CallError { .stopped(code: .stopped, reason: "the call has been answered") }
 
     private func offerWindow(_ id: UInt64) {
         guard let record = calls[id] else { return }
@@ -122,9 +129,9 @@ extension Connection {
         guard let record = calls[id] else { return }
         record.landing = nil
         record.inbound.put(.end(end))
-        if record.response.isFilled {
+        if let response = record.response, response.isFilled {
             // The answer is whole: what is left of our own body is not wanted.
-            record.failOutbound(.stopped(code: .stopped, reason: "the call has been answered"))
+            record.failOutbound(Self.isAnswered)
         }
         // It is here, and nobody waits to hear what becomes of it.
         machine.takeIfSentAtOnce(id)

@@ -173,8 +173,9 @@ extension Connection {
             }
             do throws(CallRejection) {
                 record.inbound.loseArena()
+                var head = head
+                head.whole = record.whole(body, as: head.offer, maxChunk: connection.maxChunk, trailer: trailer)
                 try connection.machine.respond(id, head)
-                connection.sendAtOnce(body, of: id, as: head.offer, trailer: trailer)
                 connection.obey()
             } catch {
                 let error = CallError(error, end: connection.end)

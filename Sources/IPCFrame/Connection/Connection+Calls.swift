@@ -45,6 +45,7 @@ extension Connection {
             order(isInTurn: true) { _ in opening.call.withLock { $0 }?.cancel() }
         }
         let head = try result.get()
+        if let whole = head.whole { return try Answer(head, whole, upTo: limit) }
         guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("only what was opened is answered") }
         let response = call.response(head)
         let bytes = try await response.body.collect(upTo: limit)
@@ -78,35 +79,35 @@ extension Connection {
             isHeld: options.holdsBody
         )
         let deadline = options.timeout.map { UInt64(max(0, $0.wholeNanoseconds / 1_000_000)) }
-        let request = Request(method: method, arguments: arguments, deadline: deadline, offer: offer)
+        var request = Request(method: method, arguments: arguments, deadline: deadline, offer: offer)
+        let events = CallEvents()
+        let record = CallRecord(pool: configuration.chunkPool, response: answer, events: events)
+        record.delivery = options.delivery
+        if let bytes = body.bytes, machine.isSentAtOnce(offer) {
+            request.whole = record.whole(bytes, as: offer, maxChunk: maxChunk)
+        }
         let id: UInt64
         do throws(CallRejection) {
             id = try machine.openCall(request)
         } catch {
             throw CallError(error, end: end)
         }
-        let record = CallRecord(pool: configuration.chunkPool, response: answer)
         calls[id] = record
-        record.delivery = options.delivery
-        send(body, of: id, as: offer)
+        if request.whole == nil { send(body, of: id, as: offer) }
         obey()
         return OutgoingCall(
             connection: self,
             id: id,
             record: CallRecordReference(record),
-            answer: record.response,
+            answer: answer,
             inbound: record.inbound,
             statistics: record.statistics,
             limits: machine.limits,
-            events: record.events
+            events: events
         )
     }
 
     private func send(_ body: OutboundBody, of id: UInt64, as offer: Offer) {
-        if let bytes = body.bytes, machine.isSentAtOnce(offer) {
-            sendAtOnce(bytes, of: id, as: offer)
-            return
-        }
         let sender = BodySender(connection: self, id: id, maxChunk: maxChunk, offer: offer)
         let isAtOnce = machine.isSentAtOnce(offer)
         CallThreads.shared.run {
@@ -119,20 +120,6 @@ extension Connection {
                 if case .source = error { await self.failSource(id, error) }
             }
         }
-    }
-
-    /// Queues all of a body that needs no verdict: in one step, and from whatever thread this is.
-    func sendAtOnce(_ bytes: [UInt8], of id: UInt64, as offer: Offer, trailer: Trailer = Trailer()) {
-        var digest = offer.digest == .crc32 ? CRC32Digest() : nil
-        digest?.update(bytes)
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let chunk = Chunk(stored: rest.prefix(maxChunk))
-            rest = rest.dropFirst(maxChunk)
-            calls[id]?.statistics.add(chunk, isSent: true)
-            machine.send(chunk, on: id)
-        }
-        machine.sendEnd(id, digest: digest?.value ?? 0, trailer: trailer)
     }
 
     private func failSource(_ id: UInt64, _ error: CallError) {

@@ -80,6 +80,7 @@ public actor Connection {
         rules.capabilities.limits = configuration.limits
         rules.capabilities.name = configuration.name
         rules.capabilities.pid = UInt32(truncatingIfNeeded: getpid())
+        rules.capabilities.features = Capabilities.whole
         if configuration.sharesMemory { rules.capabilities.features |= Capabilities.arena }
         if configuration.passesFiles { rules.capabilities.features |= Capabilities.descriptor }
         rules.receiveBudget = configuration.receiveBudget
@@ -205,7 +206,7 @@ public actor Connection {
             while let action = machine.nextAction() { perform(action) }
             guard writes else { return }
             tellArrivals()
-            if end == nil { flushOutput() }
+            if end == nil, machine.hasWork || !writer.isEmpty { flushOutput() }
         } while hasMoreToDo()
         if let unwrittenEnd, writer.isEmpty || isWritingOver { finish(unwrittenEnd) }
     }

@@ -26,6 +26,8 @@ public final class InboundBody: AsyncSequence, Sendable {
 
     private struct State {
         var phase = Phase.open
+        /// What has come with the frame that opens the body, until it is asked for.
+        var whole: WholeBody?
         var decoder: BodyDecoder
         var isAccepted = false
         /// Raw bytes of the piece that the reader holds.
@@ -66,6 +68,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         id: UInt64,
         queue: InboundQueue,
         offer: Offer,
+        whole: WholeBody?,
         limits: ConnectionLimits,
         call: OutgoingCall? = nil
     ) {
@@ -75,7 +78,8 @@ public final class InboundBody: AsyncSequence, Sendable {
         self.id = id
         self.queue = queue
         self.call = call
-        state = Mutex(State(decoder: BodyDecoder(offer, codec: connection.configuration.chunkPool.codec)))
+        let decoder = BodyDecoder(offer, codec: connection.configuration.chunkPool.codec)
+        state = Mutex(State(whole: whole, decoder: decoder))
     }
 
     /// What the sender told at the end; nil before that.
@@ -106,6 +110,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         do throws(CallError) {
             // A body that is here is read without disturbing the reactor, but not by a task that is to end.
             if call != nil, Task.isCancelled { call?.cancel() }
+            if let whole = state.withLock({ $0.whole.take() }) { return try take(whole) }
             if let part = try readFile() { return part }
             let present = isFlush ? nil : try queue.takeNow()
             if isFlush || !isAtOnce { report(isFlush: isFlush, isNeeded: present == nil) }
@@ -131,12 +136,20 @@ public final class InboundBody: AsyncSequence, Sendable {
         }
     }
 
+    /// All of a body that has come as a whole, which ends with it; nil if it has no bytes.
+    private func take(_ whole: WholeBody) throws(CallError) -> Part? {
+        if let failure = queue.readFailure { throw failure }
+        let bytes = try whole.checked(as: offer)
+        state.withLock { $0.phase = .ended(whole.trailer) }
+        return bytes.isEmpty ? nil : .bytes(bytes, isFlush: false)
+    }
+
     /// The next piece of the file that the body came as; nil if there is none, or no more of it.
     ///
     /// Reads on the caller's thread. For one reader, as all of this.
     private func readFile() throws(CallError) -> Part? {
         guard var file = state.withLock({ $0.file.take() }), !file.isAtEnd else { return nil }
-        if let failure = queue.arenaFailure { throw failure }
+        if let failure = queue.readFailure { throw failure }
         report(isFlush: false, isNeeded: false)
         let bytes = try file.next()
         state.withLock { state in
@@ -212,7 +225,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     private func copy<Value>(_ place: ArenaPlace, _ body: (ArenaRegion) -> Value) throws(CallError) -> Value {
         guard let region = connection.arena.region else { throw .connection(.aborted) }
         let value = body(region)
-        if let failure = queue.arenaFailure { throw failure }
+        if let failure = queue.readFailure { throw failure }
         return value
     }
 

@@ -222,9 +222,9 @@ final class InboundQueue: Sendable {
     /// Call before the sender is told of anything by which it may use its slots of the arena again.
     func loseArena() { state.withLock { $0.hasLostArena = true } }
 
-    /// Looked at after a chunk was copied out of its slot, and before more of a file is read: why it may not be the
-    /// body's, or nil.
-    var arenaFailure: CallError? {
+    /// Why what is not in this queue may not be read any more, or nil: looked at after a chunk was copied out of its slot,
+    /// and before more of a file is read, or a body that has come as a whole.
+    var readFailure: CallError? {
         state.withLock { state in
             guard state.hasLostArena else { return nil }
             return state.failure ?? .stopped(code: .stopped, reason: "the call is over")

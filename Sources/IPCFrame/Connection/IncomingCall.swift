@@ -54,7 +54,14 @@ public final class IncomingCall: Sendable {
         digest = request.offer.digest
         statisticsBox = statistics
         self.limits = limits
-        body = InboundBody(connection: connection, id: id, queue: inbound, offer: request.offer, limits: limits)
+        body = InboundBody(
+            connection: connection,
+            id: id,
+            queue: inbound,
+            offer: request.offer,
+            whole: request.whole,
+            limits: limits
+        )
         self.sharesMemory = sharesMemory
         self.passesFiles = passesFiles
     }

@@ -86,6 +86,7 @@ public final class OutgoingCall: Sendable {
             id: id,
             queue: inbound,
             offer: head.offer,
+            whole: head.whole,
             limits: limits,
             call: self
         )

@@ -44,15 +44,16 @@ package struct ProcessUsage: Sendable {
 
     /// The number after `key` in a text like /proc/PID/status, in bytes.
     package static func kilobytes(of key: String, in text: ArraySlice<UInt8>) -> UInt64? {
-        let key = Array(key.utf8)
-        for line in text.split(separator: 0x0A) where line.starts(with: key) {
-            var value: UInt64 = 0
-            for byte in line.dropFirst(key.count) where (0x30...0x39).contains(byte) {
-                value = value &* 10 &+ UInt64(byte - 0x30)
-            }
-            return value &* 1_024
+        var rest = text
+        while !rest.starts(with: key.utf8) {
+            guard let end = rest.firstIndex(of: 0x0A) else { return nil }
+            rest = rest[(end + 1)...]
         }
-        return nil
+        var value: UInt64 = 0
+        for byte in rest.prefix(while: { $0 != 0x0A }) where (0x30...0x39).contains(byte) {
+            value = value &* 10 &+ UInt64(byte - 0x30)
+        }
+        return value &* 1_024
     }
 
     private static func cpu() -> UInt64? {

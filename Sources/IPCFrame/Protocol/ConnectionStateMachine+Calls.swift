@@ -3,7 +3,7 @@
 // What the application wants of its calls. Each wish for a stream that is over is ignored: the peer may have ended
 // it while the wish was on its way.
 extension ConnectionStateMachine {
-    /// Opens a call and queues its REQUEST.
+    /// Opens a call and queues its REQUEST, and all of its body if that is given as a whole.
     package mutating func openCall(_ request: Request) throws(CallRejection) -> UInt64 {
         switch phase {
         case .awaitingHello, .awaitingReady, .awaitingWelcome, .preparing: throw .notReady
@@ -16,6 +16,7 @@ extension ConnectionStateMachine {
         try check(request.arguments)
         var request = request
         request.offer = inlineIfAtOnce(request.offer)
+        let apart = takeUnfit(&request.whole, request.offer, request.arguments)
         let payload = Self.encoded { request.encode(into: &$0) }
         guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
         let id = nextID
@@ -27,19 +28,25 @@ extension ConnectionStateMachine {
         let stream = Stream(id: id, isLocal: true, send: send, receive: ReceiveHalf())
         streams[id] = stream
         enqueue(OutboundFrame(.request, stream: id, payload: payload[...]), on: stream)
+        if let whole = request.whole { endSending(whole, on: stream) }
+        if let apart { sendApart(apart, on: id) }
         return id
     }
 
-    /// Answerer: queues RESPONSE.
+    /// Answerer: queues RESPONSE, and all of its body if that is given as a whole.
     package mutating func respond(_ id: UInt64, _ head: ResponseHead) throws(CallRejection) {
         guard let stream = streams[id], stream.send.state == .idle else { return }
         try check(head.arguments)
         var head = head
         head.offer = inlineIfAtOnce(head.offer)
+        let apart = takeUnfit(&head.whole, head.offer, head.arguments)
         let payload = Self.encoded { head.encode(into: &$0) }
         guard payload.count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(payload.count) }
         stream.send.start(head.offer, initialCredit: limits.initialCredit)
+        if head.whole != nil { stream.queue.tellDroppedLogs(stream: id) }
         enqueue(OutboundFrame(.response, stream: id, payload: payload[...]), on: stream)
+        if let whole = head.whole { endSending(whole, on: stream) }
+        if let apart { sendApart(apart, on: id) }
     }
 
     /// Of a body that is sent at once nobody accepts the delivery.
@@ -51,8 +58,13 @@ extension ConnectionStateMachine {
 
     /// Before they are encoded: what cannot fit is not tried, and a key is never cut.
     private func check(_ arguments: [Argument]) throws(CallRejection) {
-        let count = arguments.reduce(2) { $0 + 6 + $1.key.utf8.count + $1.value.count }
+        let count = Self.bytes(of: arguments)
         guard count <= ConnectionLimits.maxArguments else { throw .argumentsTooLarge(count) }
+    }
+
+    /// What they take in a frame.
+    static func bytes(of arguments: [Argument]) -> Int {
+        arguments.reduce(2) { $0 + 6 + $1.key.utf8.count + $1.value.count }
     }
 
     /// Raw bytes of the next chunk that may be handed to ``send(_:on:)`` now.
@@ -191,7 +203,7 @@ extension ConnectionStateMachine {
         forgetIfOver(stream)
     }
 
-    private mutating func endAnsweredRequest(_ stream: Stream) {
+    mutating func endAnsweredRequest(_ stream: Stream) {
         releaseBudget(stream)
         switch stream.receive.state {
         case .offered, .receiving: stream.receive.state = .discarding

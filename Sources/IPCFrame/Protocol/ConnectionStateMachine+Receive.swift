@@ -207,7 +207,8 @@ extension ConnectionStateMachine {
                 detail: "arguments of \(payload.count)"
             )
         }
-        let request = try Request(parsing: payload)
+        var request = try Request(parsing: payload)
+        if !canSendWhole { request.whole = nil }
         try check(request.offer)
         guard !drainReceived else { throw unexpected("DRAIN received") }
         highestPeerID = id
@@ -222,7 +223,9 @@ extension ConnectionStateMachine {
         }
         var receive = ReceiveHalf()
         receive.start(request.offer, initialCredit: limits.initialCredit)
-        streams[id] = Stream(id: id, isLocal: false, send: SendHalf(), receive: receive)
+        let stream = Stream(id: id, isLocal: false, send: SendHalf(), receive: receive)
+        if let whole = request.whole { try receiveWhole(whole, stream) }
+        streams[id] = stream
         openByPeer += 1
         act(.call(id, request))
     }

@@ -118,13 +118,20 @@ extension ConnectionStateMachine {
                 detail: "arguments of \(payload.count)"
             )
         }
-        let head = try ResponseHead(parsing: payload)
+        var head = try ResponseHead(parsing: payload)
+        if !canSendWhole { head.whole = nil }
         try check(head.offer)
         switch stream.receive.state {
         case .awaitingResponse:
             stream.receive.start(head.offer, initialCredit: limits.initialCredit)
+            if let whole = head.whole { try receiveWhole(whole, stream) }
             act(.response(stream.id, head))
-        case .discarding: break
+            forgetIfOver(stream)
+        case .discarding:
+            guard head.whole != nil else { break }
+            stream.receive.state = .ended
+            endRequestHalf(stream)
+            forgetIfOver(stream)
         case .offered, .receiving, .taking, .ended: throw unexpected("\(stream.receive.state)")
         }
     }
@@ -223,7 +230,7 @@ extension ConnectionStateMachine {
     }
 
     /// The answerer has ended the call: what is left of our request body is not wanted.
-    private mutating func endRequestHalf(_ stream: Stream) {
+    mutating func endRequestHalf(_ stream: Stream) {
         let isUnfinished = stream.send.state == .offered || stream.send.state == .sending
         // END may have been queued and not have gone out: the answerer would wait for it.
         if isUnfinished || !stream.queue.isEmpty {

@@ -142,6 +142,9 @@ package struct ConnectionStateMachine: ~Copyable {
         actions.append(action)
     }
 
+    /// Whether there may be an action to take, or a frame to write.
+    package var hasWork: Bool { !actions.isEmpty || !out.isEmpty || drainReceived || byeReceived || phase == .closed }
+
     /// Whether a frame waits for the wire.
     package var hasOutput: Bool { !out.isEmpty }
 
@@ -242,7 +245,7 @@ package struct ConnectionStateMachine: ~Copyable {
     static func encoded(_ encode: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes: [UInt8] = []
         // Most payloads are smaller.
-        bytes.reserveCapacity(96)
+        bytes.reserveCapacity(224)
         encode(&bytes)
         return bytes
     }

@@ -60,7 +60,8 @@ struct FrameWriter {
     }
 
     private mutating func clear() {
-        frames.removeAll(keepingCapacity: true)
+        // Its memory is kept; most often there is one.
+        while frames.popLast() != nil {}
         written = 0
         total = 0
         passing = nil

@@ -91,11 +91,9 @@ package struct Offer: Equatable, Sendable {
 
     func encode(into bytes: inout [UInt8]) {
         bytes.appendLittleEndian(size ?? Self.unknownSize)
-        bytes.append(codec.rawValue)
-        bytes.append(delivery.rawValue)
-        bytes.append(digest.rawValue)
-        bytes.append(isHeld ? 1 : 0)
-        bytes.appendLittleEndian(UInt32(0))
+        // A byte each, the first the least, and four of zero.
+        let kinds = UInt64(codec.rawValue) | UInt64(delivery.rawValue) << 8 | UInt64(digest.rawValue) << 16
+        bytes.appendLittleEndian(kinds | (isHeld ? 1 << 24 : 0))
     }
 }
 
@@ -106,12 +104,21 @@ package struct Request: Equatable, Sendable {
     package var offer: Offer
     package var method: String
     package var arguments: [Argument]
+    /// The whole body, where it comes with the frame.
+    package var whole: WholeBody?
 
-    package init(method: String, arguments: [Argument] = [], deadline: UInt64? = nil, offer: Offer) {
+    package init(
+        method: String,
+        arguments: [Argument] = [],
+        deadline: UInt64? = nil,
+        offer: Offer,
+        whole: WholeBody? = nil
+    ) {
         self.deadline = deadline
         self.offer = offer
         self.method = method
         self.arguments = arguments
+        self.whole = whole
     }
 
     package init(parsing payload: [UInt8]) throws(ProtocolViolation) {
@@ -124,7 +131,7 @@ package struct Request: Equatable, Sendable {
             throw .malformed("the method's name has \(method.utf8.count) bytes, not 1 to 256")
         }
         arguments = try reader.arguments()
-        try reader.skipTLVs()
+        whole = try WholeBody.read(&reader)
     }
 
     package func encode(into bytes: inout [UInt8]) {
@@ -132,6 +139,7 @@ package struct Request: Equatable, Sendable {
         offer.encode(into: &bytes)
         bytes.appendString(method)
         bytes.appendArguments(arguments)
+        whole?.encode(into: &bytes)
     }
 }
 
@@ -139,22 +147,26 @@ package struct Request: Equatable, Sendable {
 package struct ResponseHead: Equatable, Sendable {
     package var offer: Offer
     package var arguments: [Argument]
+    /// The whole body, where it comes with the frame.
+    package var whole: WholeBody?
 
-    package init(offer: Offer, arguments: [Argument] = []) {
+    package init(offer: Offer, arguments: [Argument] = [], whole: WholeBody? = nil) {
         self.offer = offer
         self.arguments = arguments
+        self.whole = whole
     }
 
     package init(parsing payload: [UInt8]) throws(ProtocolViolation) {
         var reader = PayloadReader(payload)
         offer = try Offer(&reader)
         arguments = try reader.arguments()
-        try reader.skipTLVs()
+        whole = try WholeBody.read(&reader)
     }
 
     package func encode(into bytes: inout [UInt8]) {
         offer.encode(into: &bytes)
         bytes.appendArguments(arguments)
+        whole?.encode(into: &bytes)
     }
 }
 

@@ -73,16 +73,14 @@ package struct FrameHeader: Equatable, Sendable {
 }
 
 extension Span<UInt8> {
-    func littleEndian16(at offset: Int) -> UInt16 {
-        UInt16(self[offset]) | UInt16(self[offset + 1]) << 8
-    }
+    func littleEndian16(at offset: Int) -> UInt16 { UInt16(littleEndian: number(at: offset)) }
+    func littleEndian32(at offset: Int) -> UInt32 { UInt32(littleEndian: number(at: offset)) }
+    func littleEndian64(at offset: Int) -> UInt64 { UInt64(littleEndian: number(at: offset)) }
 
-    func littleEndian32(at offset: Int) -> UInt32 {
-        UInt32(littleEndian16(at: offset)) | UInt32(littleEndian16(at: offset + 2)) << 16
-    }
-
-    func littleEndian64(at offset: Int) -> UInt64 {
-        UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
+    private func number<Value: FixedWidthInteger & BitwiseCopyable>(at offset: Int) -> Value {
+        let size = MemoryLayout<Value>.size
+        precondition(offset >= 0 && offset <= count - size, "a number lies within the bytes")
+        return unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: Value.self)
     }
 }
 

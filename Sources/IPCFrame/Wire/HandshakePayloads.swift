@@ -62,7 +62,7 @@ package struct Capabilities: Equatable, Sendable {
     package var codecs: UInt32 = 0x3
     /// Bit n: digest n.
     package var digests: UInt32 = 0x3
-    /// Bit 0: ``arena``, bit 1: ``descriptor``.
+    /// Bit 0: ``arena``, bit 1: ``descriptor``, bit 2: ``whole``.
     package var features: UInt64 = 0
     package var name = ""
     package var pid: UInt32 = 0
@@ -71,6 +71,8 @@ package struct Capabilities: Equatable, Sendable {
     package static let arena: UInt64 = 1
     /// The feature of delivery by descriptor.
     package static let descriptor: UInt64 = 2
+    /// The feature of small bodies that come with the frame that opens them.
+    package static let whole: UInt64 = 4
 
     package init() {}
 

@@ -47,6 +47,12 @@ struct PayloadReader {
         return Array(bytes[start..<start + count])
     }
 
+    /// All that is left, without a copy.
+    mutating func rest() -> ArraySlice<UInt8> {
+        defer { offset = end }
+        return bytes[offset..<end]
+    }
+
     mutating func zeros(_ count: Int) throws(ProtocolViolation) {
         let start = try advance(count, "zero")
         guard bytes[start..<start + count].allSatisfy({ $0 == 0 }) else {
@@ -61,10 +67,11 @@ struct PayloadReader {
 
     mutating func text(_ count: Int, _ field: StaticString) throws(ProtocolViolation) -> String {
         let start = try advance(count, field)
-        guard let text = String(validating: bytes[start..<start + count], as: UTF8.self) else {
+        do {
+            return String(copying: try UTF8Span(validating: bytes.span.extracting(start..<start + count)))
+        } catch {
             throw .malformed("the field '\(field)' is not UTF-8")
         }
-        return text
     }
 
     /// The next of the TLVs that fill the payload to its end: its tag, and a reader of its value.
@@ -109,8 +116,10 @@ enum TLV {
         static let exitCode: UInt16 = 0x0022
         static let count: UInt16 = 0x0023
         static let value: UInt16 = 0x0024
+        static let body: UInt16 = 0x0025
+        static let digest: UInt16 = 0x0026
         /// Every tag with a meaning, as a set of ``bit(_:)``.
-        static let known: UInt64 = 0x1F_0000_01FE
+        static let known: UInt64 = 0x7F_0000_01FE
 
         /// The tag's place in a set of tags; none for one that has no meaning yet.
         static func bit(_ tag: UInt16) -> UInt64 { tag < 64 ? 1 << UInt64(tag) : 0 }
@@ -158,15 +167,19 @@ extension [UInt8] {
         append(contentsOf: bytes)
     }
 
-    mutating func appendTLV(_ tag: UInt16, _ value: [UInt8]) {
-        appendLittleEndian(tag)
-        appendLittleEndian(UInt32(value.count))
+    mutating func appendTLV(_ tag: UInt16, _ value: some Collection<UInt8>) {
+        appendTLVHeader(tag, count: value.count)
         append(contentsOf: value)
     }
 
     mutating func appendTLV<Value: FixedWidthInteger & UnsignedInteger>(_ tag: UInt16, _ value: Value) {
-        appendLittleEndian(tag)
-        appendLittleEndian(UInt32(Value.bitWidth / 8))
+        appendTLVHeader(tag, count: Value.bitWidth / 8)
         appendLittleEndian(value)
+    }
+
+    private mutating func appendTLVHeader(_ tag: UInt16, count: Int) {
+        let header = UInt64(tag) | UInt64(UInt32(count)) << 16
+        // The first six bytes of the number's own, for the length of the call.
+        unsafe Swift.withUnsafeBytes(of: header.littleEndian) { unsafe append(contentsOf: $0.prefix(6)) }
     }
 }

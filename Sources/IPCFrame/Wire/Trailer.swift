@@ -51,22 +51,28 @@ public struct Trailer: Equatable, Sendable {
     init(_ payload: inout PayloadReader, in type: FrameType) throws(ProtocolViolation) {
         self.init()
         let tags = Self.tags(of: type)
-        let repeatable = TLV.Tag.bit(TLV.Tag.count) | TLV.Tag.bit(TLV.Tag.value)
-        var seen = SeenTags(repeatable: repeatable)
+        var seen = SeenTags(repeatable: Self.repeatable)
         while let (tag, value) = try payload.nextTLV() {
             try seen.insert(tag)
-            guard TLV.Tag.bit(tag) & tags != 0 else { continue }
-            var reader = value
-            switch tag {
-            case TLV.Tag.peakRSS: peakRSS = try reader.uint64("peakRSS")
-            case TLV.Tag.cpuTime: cpuMicroseconds = try reader.uint64("cpuTime")
-            case TLV.Tag.exitCode: exitCode = try reader.uint32("exitCode")
-            case TLV.Tag.count: counts.append(Count(try reader.string("count"), try reader.uint64("count")))
-            case TLV.Tag.value:
-                let key = try reader.string("value")
-                values.append(Argument(key, try reader.bytes(reader.remaining, "value")))
-            default: continue
-            }
+            if TLV.Tag.bit(tag) & tags != 0 { try read(tag, value) }
+        }
+    }
+
+    /// Tags that may come more than once.
+    static let repeatable = TLV.Tag.bit(TLV.Tag.count) | TLV.Tag.bit(TLV.Tag.value)
+
+    /// Takes one TLV, if it is one of a trailer's.
+    mutating func read(_ tag: UInt16, _ value: PayloadReader) throws(ProtocolViolation) {
+        var reader = value
+        switch tag {
+        case TLV.Tag.peakRSS: peakRSS = try reader.uint64("peakRSS")
+        case TLV.Tag.cpuTime: cpuMicroseconds = try reader.uint64("cpuTime")
+        case TLV.Tag.exitCode: exitCode = try reader.uint32("exitCode")
+        case TLV.Tag.count: counts.append(Count(try reader.string("count"), try reader.uint64("count")))
+        case TLV.Tag.value:
+            let key = try reader.string("value")
+            values.append(Argument(key, try reader.bytes(reader.remaining, "value")))
+        default: break
         }
     }
 
@@ -93,6 +99,9 @@ public struct Trailer: Equatable, Sendable {
             bytes.appendTLV(TLV.Tag.value, field)
         }
     }
+
+    /// Whether there is nothing in it that could be long.
+    var isShort: Bool { counts.isEmpty && values.isEmpty }
 
     /// Bytes that the trailer takes in END.
     package var encodedCount: Int {

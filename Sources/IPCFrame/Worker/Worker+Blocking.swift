@@ -43,19 +43,18 @@ extension Worker {
         _ initialise: (() throws -> Void)?,
         _ handler: (BlockingCall) throws -> Void
     ) throws(ConnectionEnd) -> Never {
-        link.machine.start()
-        guard try link.wait(until: .now + .seconds(60), { link.isPrepared }) else { throw .handshakeTimedOut }
+        link.state.machine.start()
+        guard try link.wait(until: .now + .seconds(60), { link.state.isPrepared }) else { throw .handshakeTimedOut }
         do {
             try initialise?()
-            link.machine.ready()
+            link.state.machine.ready()
         } catch {
-            link.machine.failToInitialise("\(error)")
+            link.state.machine.failToInitialise("\(error)")
         }
         while true {
-            try link.wait { link.hasCalls }
-            while let (id, request) = link.takeCall() {
-                // One that was cancelled meanwhile is answered too, without work.
-                guard let stream = link.streams[id] else { continue }
+            try link.wait { link.state.hasCalls }
+            // One that was cancelled meanwhile is answered too, without work.
+            while let (stream, request) = link.state.takeCall() {
                 let call = BlockingCall(link, stream, request)
                 do {
                     if let failure = stream.failure { throw failure }

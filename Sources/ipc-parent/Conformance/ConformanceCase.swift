@@ -22,5 +22,5 @@ struct ConformanceCase: Sendable {
     /// Every case, in the order of PROTOCOL.md.
     static let all: [ConformanceCase] =
         handshake + handshakeViolations + connectionRows + streamIDs + requestLayouts + bodies + credit + endings
-        + sendRows + receiveRows + chunks + arena + files + transport + draining
+        + whole + sendRows + receiveRows + chunks + arena + files + transport + draining
 }

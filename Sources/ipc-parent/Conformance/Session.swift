@@ -234,8 +234,9 @@ final class Session {
             }
             switch frame.type {
             case .response:
-                let offer = try ResponseHead(parsing: frame.payload).offer
-                guard !offer.isSentAtOnce(initialCredit: limits.initialCredit) else { continue }
+                let head = try ResponseHead(parsing: frame.payload)
+                if let whole = head.whole { return try checkedBody(of: whole, head.offer) }
+                guard !head.offer.isSentAtOnce(initialCredit: limits.initialCredit) else { continue }
                 try send(.accept, stream: stream) { Accept(limit: 1 << 30).encode(into: &$0) }
             case .data:
                 try check(!frame.header.flags.contains(.compressed), "the chunk is compressed; the request was not")
@@ -245,6 +246,18 @@ final class Session {
             default: throw Failed("\(describe(frame)) came instead of the answer")
             }
         }
+    }
+
+    /// A response body that has come with its frame must be as it was offered.
+    private func checkedBody(of whole: WholeBody, _ offer: Offer) throws -> [UInt8] {
+        try check(features & Capabilities.whole != 0, "a RESPONSE has a body where WELCOME put no such thing in force")
+        let isOffered = offer.isSentAtOnce(initialCredit: limits.initialCredit)
+        try check(isOffered && offer.size == UInt64(whole.bytes.count), "a RESPONSE does not offer its body so")
+        let bytes = Array(whole.bytes)
+        var digest = CRC32Digest()
+        if offer.digest == .crc32 { digest.update(bytes) }
+        try check(whole.digest == digest.value, "the digest of the RESPONSE's body is wrong")
+        return bytes
     }
 
     /// DRAIN, BYE both ways, end of file, exit 0.
