@@ -22,8 +22,10 @@ struct ProcessStat: Equatable, Sendable {
 
     init?(parsing text: String) {
         // The name before the last parenthesis may hold anything.
-        guard let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: end)...].split { $0 == " " || $0 == "\n" }
+        let bytes = text.utf8
+        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let separators = [UInt8(ascii: " "), UInt8(ascii: "\n")]
+        let fields = bytes[bytes.index(after: end)...].split { separators.contains($0) }.map(Substring.init)
         guard fields.count > 19, let state = fields[0].first, let parent = Int32(fields[1]),
             let session = Int32(fields[3]), let user = Int64(fields[11]), let system = Int64(fields[12]),
             let start = UInt64(fields[19])
@@ -41,6 +43,11 @@ struct ProcessStat: Equatable, Sendable {
 package enum ProcFile {
     /// The first bytes of a file as text; nil when it cannot be read.
     package static func text(_ path: String, limit: Int = 4096) -> String? {
+        bytes(path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The first bytes of a file; nil when it cannot be read.
+    package static func bytes(_ path: String, limit: Int = 4096) -> [UInt8]? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -54,7 +61,8 @@ package enum ProcFile {
             if count == 0 { break }
             filled += count
         }
-        return String(decoding: bytes[..<filled], as: UTF8.self)
+        bytes.removeLast(limit - filled)
+        return bytes
     }
 
     /// The numbers that name the entries of a directory.

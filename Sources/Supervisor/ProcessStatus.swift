@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import IPCFrame
 
 /// Memory figures of a process, in bytes, from /proc/PID/status.
 struct ProcessStatus: Equatable, Sendable {
@@ -13,21 +14,14 @@ struct ProcessStatus: Equatable, Sendable {
     ///
     /// Only for a child that has not been reaped: its number can be nobody else's.
     static func read(pid: Int32) -> ProcessStatus? {
-        guard let text = ProcFile.text("/proc/\(pid)/status") else { return nil }
-        let status = ProcessStatus(parsing: text.utf8)
+        guard let text = ProcFile.bytes("/proc/\(pid)/status") else { return nil }
+        let status = ProcessStatus(parsing: text)
         return status.residentSize == nil ? nil : status
     }
 
-    init(parsing text: some Collection<UInt8>) {
-        for line in text.split(separator: UInt8(ascii: "\n")) where line.starts(with: "Vm".utf8) {
-            let words = line.split { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
-            guard words.count >= 2, let kibibytes = UInt64(String(decoding: words[1], as: UTF8.self)) else { continue }
-            switch String(decoding: words[0], as: UTF8.self) {
-            case "VmRSS:": residentSize = kibibytes * 1024
-            case "VmHWM:": peakResidentSize = kibibytes * 1024
-            case "VmData:": dataSize = kibibytes * 1024
-            default: break
-            }
-        }
+    init(parsing text: [UInt8]) {
+        peakResidentSize = ProcessUsage.kilobytes(of: "VmHWM:", in: text[...])
+        residentSize = ProcessUsage.kilobytes(of: "VmRSS:", in: text[...])
+        dataSize = ProcessUsage.kilobytes(of: "VmData:", in: text[...])
     }
 }

@@ -61,7 +61,7 @@ package struct SpawnRequest: Sendable {
         var additions = environment
         additions["IPCFRAME_FD"] = "3"
         let inherited = Self.parentEnvironment().filter { entry in
-            let name = String(entry.prefix { $0 != "=" })
+            let name = String(Substring(entry.utf8.prefix { $0 != UInt8(ascii: "=") }))
             return additions[name] == nil && inheritedEnvironment.includes(name)
         }
         return inherited + additions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
@@ -100,15 +100,16 @@ package func withCStrings<Result>(
     _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
     // One block for all the bytes, so that there is nothing to free one by one.
-    var bytes: [CChar] = []
+    var bytes: [UInt8] = []
     var offsets: [Int] = []
     for string in strings {
         offsets.append(bytes.count)
-        bytes.append(contentsOf: string.utf8.map { CChar(bitPattern: $0) })
+        bytes.append(contentsOf: string.utf8)
         bytes.append(0)
     }
-    return unsafe bytes.withUnsafeMutableBufferPointer { block in
-        var pointers = unsafe offsets.map { offset in unsafe block.baseAddress.map { unsafe $0 + offset } }
+    return unsafe bytes.withUnsafeMutableBytes { block in
+        let characters = unsafe block.bindMemory(to: CChar.self)
+        var pointers = unsafe offsets.map { offset in unsafe characters.baseAddress.map { unsafe $0 + offset } }
         unsafe pointers.append(nil)
         return unsafe pointers.withUnsafeBufferPointer { list in
             guard let base = list.baseAddress else { preconditionFailure("the list has at least its terminator") }

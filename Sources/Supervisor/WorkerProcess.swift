@@ -156,11 +156,12 @@ public actor WorkerProcess {
         guard !isReady, !hasEnded, !sequence.isStopping else { return }
         isReady = true
         startDeadline = nil
-        sampleMemory()
+        // Who waits for it comes first.
+        resumeReadyWaiters(nil)
         let now = clock.observe(.now)
         if let heartbeat = configuration.heartbeat { nextPing = now + heartbeat / 2 }
         reschedule()
-        resumeReadyWaiters(nil)
+        reactor.perform { self.assumeIsolated { $0.sampleMemory() } }
     }
 
     func finished(_ exit: WorkerExit) {

@@ -17,13 +17,14 @@ final class CallRecord {
     var file: PassedDescriptor?
     /// Whether the body goes as a file, whose bytes count as sent when they have been read.
     var sendsFile = false
-    var roomWaiter: CheckedContinuation<Result<SendRoom, CallError>, Never>?
+    /// Functions, in place of continuations, whose types a worker would make before it answers its first call.
+    var roomWaiter: ((Result<SendRoom, CallError>) -> Void)?
     /// What the reactor sends by itself.
     var run: OutboundRun?
     var isAccepted = false
     var consumedByPeer: UInt64 = 0
     var flushGoal: UInt64 = 0
-    var flushWaiter: CheckedContinuation<Result<Void, CallError>, Never>?
+    var flushWaiter: ((Result<Void, CallError>) -> Void)?
     /// Set when the receiver wants no more.
     var outboundFailure: CallError?
 
@@ -79,9 +80,9 @@ final class CallRecord {
     func fail(_ error: CallError, isDroppingInbound: Bool = true) {
         if failure == nil { failure = error }
         let failure = failure ?? error
-        roomWaiter.take()?.resume(returning: .failure(failure))
+        roomWaiter.take()?(.failure(failure))
         run.take()?.finish(.failure(failure))
-        flushWaiter.take()?.resume(returning: .failure(failure))
+        flushWaiter.take()?(.failure(failure))
         response?.fill(.failure(failure))
         inbound.fail(failure, dropping: isDroppingInbound)
         landing = nil
@@ -89,9 +90,9 @@ final class CallRecord {
 
     func failOutbound(_ error: CallError) {
         if outboundFailure == nil { outboundFailure = error }
-        roomWaiter.take()?.resume(returning: .failure(error))
+        roomWaiter.take()?(.failure(error))
         run.take()?.finish(.failure(error))
-        flushWaiter.take()?.resume(returning: .failure(error))
+        flushWaiter.take()?(.failure(error))
     }
 
     func forget() {
@@ -102,7 +103,8 @@ final class CallRecord {
         // Whoever still sends has nobody to send to, and would wait for ever.
         failOutbound(.stopped(code: .stopped, reason: "the call is over"))
         events?.finish()
+        guard !forgottenWaiters.isEmpty else { return }
         for waiter in forgottenWaiters { waiter.resume() }
-        forgottenWaiters.removeAll()
+        forgottenWaiters = []
     }
 }

@@ -59,6 +59,9 @@ package final class CallThreads: Sendable {
     /// Calls that run now.
     var running: Int { state.withLock { $0.running } }
 
+    /// Has a thread ready for the first call, and what running a task takes besides.
+    package func prepare() { run {} }
+
     /// Runs `body` on a thread of its own; the thread is kept for the next.
     ///
     /// Cancelling the task that is returned cancels `body`.

@@ -101,7 +101,7 @@ extension Connection {
         advanceRun(record, id)
         if let waiter = record.roomWaiter {
             record.roomWaiter = nil
-            waiter.resume(returning: .success(machine.sendRoom(id)))
+            waiter(.success(machine.sendRoom(id)))
         }
     }
 
@@ -111,7 +111,7 @@ extension Connection {
         if record.sendsFile { record.statistics.noteRead(count) }
         if let waiter = record.flushWaiter, count >= record.flushGoal {
             record.flushWaiter = nil
-            waiter.resume(returning: .success(()))
+            waiter(.success(()))
         }
     }
 

@@ -19,7 +19,7 @@ extension Connection {
                         continuation.resume(returning: .success(room))
                     } else {
                         precondition(record.roomWaiter == nil, "a body has one sender")
-                        record.roomWaiter = continuation
+                        record.roomWaiter = { continuation.resume(returning: $0) }
                         record.statistics.addCreditStall()
                     }
                 } catch {
@@ -40,7 +40,7 @@ extension Connection {
                 if record.isAccepted || machine.isAccepted(id) {
                     continuation.resume(returning: .success(SendRoom()))
                 } else {
-                    record.roomWaiter = continuation
+                    record.roomWaiter = { continuation.resume(returning: $0) }
                 }
             } catch {
                 continuation.resume(returning: .failure(error))
@@ -80,7 +80,7 @@ extension Connection {
                     continuation.resume(returning: .success(()))
                 } else {
                     record.flushGoal = count
-                    record.flushWaiter = continuation
+                    record.flushWaiter = { continuation.resume(returning: $0) }
                 }
             } catch {
                 continuation.resume(returning: .failure(error))

@@ -52,9 +52,11 @@ public actor Connection {
     var end: ConnectionEnd?
     /// The end that waits for the last bytes, BYE among them, to be written.
     var unwrittenEnd: ConnectionEnd?
-    private var endWaiters: [CheckedContinuation<ConnectionEnd, Never>] = []
+    /// Who waits for the end, one behind the other: functions, for a worker has none of these waiters, and would make
+    /// their continuations' types before it is ready.
+    private var onEnd: ((ConnectionEnd) -> Void)?
     var peer: PeerDescription?
-    private var handshakeWaiters: [CheckedContinuation<Result<PeerDescription, ConnectionEnd>, Never>] = []
+    private var onHandshake: ((Result<PeerDescription, ConnectionEnd>) -> Void)?
     private var handshakeTimer: Reactor.TimerID?
     private var pingWaiters: [(UInt64, ContinuousMoment, CheckedContinuation<Result<Duration, ConnectionEnd>, Never>)] =
         []
@@ -133,7 +135,11 @@ public actor Connection {
             } else if let end {
                 continuation.resume(returning: .failure(end))
             } else {
-                handshakeWaiters.append(continuation)
+                let earlier = onHandshake
+                onHandshake = { result in
+                    earlier?(result)
+                    continuation.resume(returning: result)
+                }
             }
         }.get()
     }
@@ -182,7 +188,17 @@ public actor Connection {
     /// Waits until the connection is over.
     public func closed() async -> ConnectionEnd {
         await withCheckedContinuation { continuation in
-            if let end { continuation.resume(returning: end) } else { endWaiters.append(continuation) }
+            whenClosed { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Calls `body` on the reactor when the connection is over, at once if it is.
+    func whenClosed(_ body: @escaping (ConnectionEnd) -> Void) {
+        if let end { return body(end) }
+        let earlier = onEnd
+        onEnd = { end in
+            earlier?(end)
+            body(end)
         }
     }
 
@@ -243,8 +259,7 @@ public actor Connection {
             canPassFiles: machine.canPassFiles
         )
         peer = description
-        for waiter in handshakeWaiters { waiter.resume(returning: .success(description)) }
-        handshakeWaiters.removeAll()
+        onHandshake.take()?(.success(description))
     }
 
     func prepare() {
@@ -295,12 +310,10 @@ public actor Connection {
             cancelHandler(record, .connection(reason), isDroppingInbound: false)
             record.forget()
         }
-        for waiter in handshakeWaiters { waiter.resume(returning: .failure(reason)) }
-        handshakeWaiters.removeAll()
+        onHandshake.take()?(.failure(reason))
         for waiter in pingWaiters { waiter.2.resume(returning: .failure(reason)) }
         pingWaiters.removeAll()
-        for waiter in endWaiters { waiter.resume(returning: reason) }
-        endWaiters.removeAll()
+        onEnd.take()?(reason)
     }
 
     deinit {

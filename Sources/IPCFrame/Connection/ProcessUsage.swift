@@ -42,18 +42,18 @@ package struct ProcessUsage: Sendable {
         return kilobytes(of: "VmHWM:", in: bytes[..<count])
     }
 
-    /// The number after `key` in a text like /proc/PID/status, in bytes.
+    /// The number after `key` in a text like /proc/PID/status, in bytes; nil if there is none.
     package static func kilobytes(of key: String, in text: ArraySlice<UInt8>) -> UInt64? {
         var rest = text
         while !rest.starts(with: key.utf8) {
             guard let end = rest.firstIndex(of: 0x0A) else { return nil }
             rest = rest[(end + 1)...]
         }
-        var value: UInt64 = 0
+        var value: UInt64?
         for byte in rest.prefix(while: { $0 != 0x0A }) where (0x30...0x39).contains(byte) {
-            value = value &* 10 &+ UInt64(byte - 0x30)
+            value = (value ?? 0) &* 10 &+ UInt64(byte - 0x30)
         }
-        return value &* 1_024
+        return value.map { $0 &* 1_024 }
     }
 
     private static func cpu() -> UInt64? {

@@ -13,7 +13,7 @@ struct ReactorTimers {
     ///
     /// Cancelled entries stay until they surface, or until they are the majority.
     private var heap: [Entry] = []
-    private var handlers: [UInt64: () -> Void] = [:]
+    private var handlers = CallTable<() -> Void>()
     private var lastSerial: UInt64 = 0
 
     /// Timers that have neither fired nor been cancelled.

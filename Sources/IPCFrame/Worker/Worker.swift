@@ -45,6 +45,8 @@ public enum Worker {
         // Also what the kernel sends when the supervisor is gone, which then cannot end the session any more.
         clinux_end_session_on_sigterm()
         clinux_keep_memory()
+        // While this thread connects, on a core that the parent does not need just now.
+        CallThreads.shared.prepare()
         let reactor = Reactor(name: name)
         var configuration = ConnectionConfiguration(name: name)
         configuration.limits = limits
@@ -52,13 +54,13 @@ public enum Worker {
         configuration.handshakeTimeout = .seconds(60)
         configuration.handle(with: handler)
         let connection = Connection(adopting: socket, role: .child, reactor: reactor, configuration: configuration)
-        Task(executorPreference: reactor) {
-            if let initialise {
-                await connection.setOnPrepare { Self.prepare(connection, initialise) }
+        reactor.perform {
+            connection.assumeIsolated { connection in
+                if let initialise { connection.setOnPrepare { [connection] in Self.prepare(connection, initialise) } }
+                connection.whenClosed { leave($0) }
             }
-            connection.start()
-            leave(await connection.closed())
         }
+        connection.start()
         reactor.runOnCurrentThread()
         exit(0)
     }
