@@ -28,6 +28,12 @@ struct BodyEncoder {
     /// The next bytes go another way.
     mutating func addToDigest(_ raw: ArraySlice<UInt8>) { digest?.update(raw.span) }
 
+    /// The digest so far, if it can be computed where the bytes go by.
+    var cheapDigest: CRC32Digest? { digest.flatMap { $0.isCheap ? $0 : nil } }
+
+    /// The next bytes went another way, with which the digest was computed.
+    mutating func adopt(_ digest: CRC32Digest) { self.digest = digest }
+
     /// The digest of everything, 0 if there is none; no more is encoded.
     mutating func finish() -> UInt32 {
         deflater = nil
@@ -56,7 +62,7 @@ struct BodyDecoder {
         } else {
             raw = Array(chunk.bytes)
         }
-        digest?.update(raw)
+        if let crc32 = chunk.crc32 { digest?.append(crc32, count: raw.count) } else { digest?.update(raw) }
         return raw
     }
 

@@ -91,9 +91,11 @@ final class BodySender: Sendable {
             state.room = SendRoom()
             state.sent += UInt64(bytes.count)
         }
-        try await connection.send(all: bytes, on: id, isFlush: isFlush) {
-            state.withLock { $0.encoder.addToDigest(bytes) }
+        let digest = state.withLock { $0.encoder.cheapDigest }
+        let computed = try await connection.send(all: bytes, on: id, isFlush: isFlush, digest: digest) {
+            if digest == nil { state.withLock { $0.encoder.addToDigest(bytes) } }
         }
+        if let computed { state.withLock { $0.encoder.adopt(computed) } }
     }
 
     /// What may be sent, never nothing; as it is known here, or as the connection says.

@@ -30,6 +30,8 @@ final class CallRecord {
 
     /// Where the body for us is read, if its reader wants all of it in one piece of memory.
     var landing: BodyLanding?
+    /// Whether the digest of large chunks for us is computed as they come.
+    var isDigestedInPassing = false
     /// Whether the body for us came as a file, whose bytes count as received when they have been read.
     var receivesFile = false
 

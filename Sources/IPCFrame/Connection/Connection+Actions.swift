@@ -79,6 +79,7 @@ extension Connection {
             inbound: record.inbound
         )
         record.incoming = call
+        record.isDigestedInPassing = isDigestedInPassing(request.offer)
         if let whole = request.whole { record.statistics.addWhole(whole.bytes.count) }
         arrivals.append(.call(call))
     }
@@ -86,6 +87,7 @@ extension Connection {
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {
         guard let record = calls[id], let response = record.response else { return }
         response.fill(.success(head), wakes: false)
+        record.isDigestedInPassing = isDigestedInPassing(head.offer)
         if let whole = head.whole {
             record.statistics.addWhole(whole.bytes.count)
             record.failOutbound(Self.isAnswered)
@@ -115,10 +117,24 @@ extension Connection {
         }
     }
 
+    /// Chunks from here on are proved by the reactor, where that costs next to nothing: it has just read them.
+    private static let digestedChunk = 32 << 10
+
+    private func isDigestedInPassing(_ offer: Offer) -> Bool {
+        guard offer.digest == .crc32, !machine.isSentAtOnce(offer) else { return false }
+        return CRC32Digest(codec: configuration.chunkPool.codec).isCheap
+    }
+
     private func deliver(_ id: UInt64, _ chunk: Chunk) {
         if let file = chunk.file { return deliver(id, file, isFlush: chunk.isFlush) }
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
+        var chunk = chunk
+        if record.isDigestedInPassing, !chunk.isCompressed, chunk.place == nil, chunk.rawCount >= Self.digestedChunk {
+            var digest = CRC32Digest(codec: configuration.chunkPool.codec)
+            digest.update(chunk.bytes.span)
+            chunk.crc32 = digest.value
+        }
         guard !record.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         record.inbound.fail(.corruptBody(detail), dropping: true)

@@ -3,17 +3,20 @@
 /// Raw bytes of a body, more than one chunk, that the reactor cuts and queues by itself as there is room, while their
 /// sender sleeps.
 struct OutboundRun: Sendable {
-    /// How it went, once it has; the sender waits for this.
-    typealias Outcome = WaitableState<Result<Void, CallError>?>
+    /// How it went, once it has, and the digest with these bytes; the sender waits for this.
+    typealias Outcome = WaitableState<Result<CRC32Digest?, CallError>?>
 
     /// What is not queued yet.
     private var rest: ArraySlice<UInt8>
     private let isFlush: Bool
+    /// Of the body so far, where it is computed here: right before the bytes are written they are read once anyway.
+    private var digest: CRC32Digest?
     private let outcome: Outcome
 
-    init(_ bytes: ArraySlice<UInt8>, isFlush: Bool, outcome: Outcome) {
+    init(_ bytes: ArraySlice<UInt8>, isFlush: Bool, digest: CRC32Digest?, outcome: Outcome) {
         rest = bytes
         self.isFlush = isFlush
+        self.digest = digest
         self.outcome = outcome
     }
 
@@ -23,32 +26,34 @@ struct OutboundRun: Sendable {
     mutating func next(_ room: SendRoom, maxChunk: Int) -> Chunk {
         let raw = rest.prefix(min(room.bytes, maxChunk))
         rest = rest.dropFirst(raw.count)
+        digest?.update(raw.span)
         return Chunk(stored: raw, isFlush: isFlush && rest.isEmpty)
     }
 
     /// Wakes the sender.
-    func finish(_ result: Result<Void, CallError>) { outcome.change { $0 = result } }
+    func finish(_ result: Result<Void, CallError>) { outcome.change { $0 = result.map { digest } } }
 }
 
 extension Connection {
     /// Sends all of `bytes` as they are; returns when the last of them are queued.
     ///
-    /// `meanwhile` runs beside it, on the caller's thread.
+    /// `meanwhile` runs beside it, on the caller's thread. Gives `digest`, if there is one, with the bytes.
     nonisolated func send(
         all bytes: ArraySlice<UInt8>,
         on id: UInt64,
         isFlush: Bool,
+        digest: CRC32Digest?,
         meanwhile: () -> Void
-    ) async throws(CallError) {
+    ) async throws(CallError) -> CRC32Digest? {
         let outcome = OutboundRun.Outcome(nil)
         // Behind the chunks before, which another thread may have posted.
         order(isInTurn: true) { connection in
-            connection.begin(OutboundRun(bytes, isFlush: isFlush, outcome: outcome), of: id)
+            connection.begin(OutboundRun(bytes, isFlush: isFlush, digest: digest, outcome: outcome), of: id)
             connection.obey()
         }
         meanwhile()
         await outcome.wait { $0 != nil }
-        try outcome.withLock { $0 }?.get()
+        return try outcome.withLock { $0 }?.get()
     }
 
     private func begin(_ run: OutboundRun, of id: UInt64) {

@@ -14,6 +14,8 @@ package struct Chunk: Sendable {
     package let place: ArenaPlace?
     /// Where the raw bytes lie, if that is a file.
     package let file: FileRange?
+    /// The CRC-32 of the raw bytes, if whoever read them has computed it.
+    package var crc32: UInt32?
 
     /// A chunk of raw bytes.
     package init(stored bytes: ArraySlice<UInt8>, isFlush: Bool = false) {
