@@ -74,6 +74,7 @@ final class SimulatedApplication {
                 guard let call = calls.first(where: { $0.id == id }) else {
                     throw SimulationFailure(description: "\(name): \(Rig.name(of: action)) of an unknown call \(id)")
                 }
+                if case .deliver(_, let chunk) = action, collects(id), try call.land(chunk, &machine) { continue }
                 try call.perform(action)
                 if call.isForgotten {
                     calls.removeAll { $0 === call }

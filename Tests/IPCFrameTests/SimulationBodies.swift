@@ -184,6 +184,17 @@ struct InboundScript {
         try end(End(total: total, digestKind: offer.digest, digest: whole.digest, trailer: whole.trailer))
     }
 
+    /// Whether what comes may go to its place: nothing of it waits.
+    var collects: Bool { waiting.isEmpty && offer.codec == .none }
+
+    /// The next bytes are copied out of their slot at once.
+    mutating func land(_ found: SimulatedArena.Content?, _ count: Int) throws {
+        try hold(!isOver && !isWhole, "a slot lands for a body that is over")
+        let expected = SimulatedArena.Content(salt: salt, offset: received, count: count)
+        try hold(found == expected, "a slot was used again before it was read")
+        received += UInt64(count)
+    }
+
     mutating func end(_ end: End) throws {
         try hold(!isOver && !isWhole && end.total == received, "END of \(end.total) after \(received)")
         try hold(offer.size == nil || offer.size == received, "a body of \(received) that was offered otherwise")

@@ -50,6 +50,15 @@ final class SimulatedCall {
         }
     }
 
+    /// A chunk in the arena goes where the body is collected, and is consumed; false if it is to wait.
+    func land(_ chunk: Chunk, _ machine: inout ConnectionStateMachine) throws -> Bool {
+        guard let place = chunk.place, inbound?.collects == true, outcome == nil else { return false }
+        let found = arena.read(place.slot, of: machine.role == .parent ? .child : .parent)
+        try inbound?.land(found, chunk.rawCount)
+        machine.consume(id, count: chunk.rawCount, isFlush: chunk.isFlush)
+        return true
+    }
+
     private func performAsOpener(_ action: MachineAction) throws {
         switch action {
         case .sendable: outbound?.isBlocked = false

@@ -22,7 +22,7 @@ final class BodySender: Sendable {
     }
 
     /// Smaller chunks than this go inline: for a few bytes a slot of the arena is not worth holding.
-    private static let smallChunk = 32 << 10
+    static let smallChunk = 32 << 10
     /// From so many chunks on it is the reactor that cuts.
     private static let chunksOfRun = 2
 
@@ -71,7 +71,7 @@ final class BodySender: Sendable {
     ///
     /// Returns when the last of them are queued, or are being compressed and will be queued then.
     func send(_ bytes: ArraySlice<UInt8>, flush: Bool = false) async throws(CallError) {
-        if !compresses, !usesArena, bytes.count >= Self.chunksOfRun * maxChunk {
+        if !compresses, bytes.count >= Self.chunksOfRun * maxChunk {
             return try await sendRun(bytes, isFlush: flush)
         }
         var rest = bytes

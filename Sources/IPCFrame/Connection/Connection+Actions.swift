@@ -129,6 +129,12 @@ extension Connection {
         if let file = chunk.file { return deliver(id, file, isFlush: chunk.isFlush) }
         guard let record = calls[id] else { return }
         record.statistics.add(chunk, isSent: false)
+        if let place = chunk.place, let landing = record.landing, let region = arena.region {
+            // Copied at once, before this side can say that it reads the slot no more.
+            unsafe landing.withRoom(at: 0) { unsafe region.read(place, to: $0) }
+            landing.add(place.count)
+            return machine.consume(id, count: place.count, isFlush: chunk.isFlush)
+        }
         var chunk = chunk
         if record.isDigestedInPassing, !chunk.isCompressed, chunk.place == nil, chunk.rawCount >= Self.digestedChunk {
             var digest = CRC32Digest(codec: configuration.chunkPool.codec)

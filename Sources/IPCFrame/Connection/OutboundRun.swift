@@ -22,12 +22,18 @@ struct OutboundRun: Sendable {
 
     var isEmpty: Bool { rest.isEmpty }
 
-    /// The next chunk, within the room.
-    mutating func next(_ room: SendRoom, maxChunk: Int) -> Chunk {
-        let raw = rest.prefix(min(room.bytes, maxChunk))
+    /// The next chunk, within the room: in its first slot, if there is one and the chunk is worth it.
+    mutating func next(_ room: SendRoom, maxChunk: Int, _ region: ArenaRegion?) -> Chunk {
+        let largest = room.slots.isEmpty ? maxChunk : min(maxChunk, ArenaLayout.slotBytes)
+        let raw = rest.prefix(min(room.bytes, largest))
         rest = rest.dropFirst(raw.count)
         digest?.update(raw.span)
-        return Chunk(stored: raw, isFlush: isFlush && rest.isEmpty)
+        let isLast = isFlush && rest.isEmpty
+        guard let slot = room.slots.first, let region, raw.count >= BodySender.smallChunk else {
+            return Chunk(stored: raw, isFlush: isLast)
+        }
+        region.write(raw, to: slot)
+        return Chunk(in: ArenaPlace(slot: slot, count: raw.count), isFlush: isLast)
     }
 
     /// Wakes the sender.
@@ -70,16 +76,25 @@ extension Connection {
     /// Queues as much as there is room for; `.sendable` tells of more.
     func advanceRun(_ record: CallRecord, _ id: UInt64) {
         guard var run = record.run.take() else { return }
+        let usesArena = machine.acceptedDelivery(id) == .arena
         while !run.isEmpty {
-            let room = machine.sendRoom(id)
+            let room = machine.sendRoom(id, slots: usesArena ? 1 : 0)
             guard !room.isEmpty else {
                 record.statistics.addCreditStall()
                 record.run = run
                 return
             }
-            let chunk = run.next(room, maxChunk: maxChunk)
+            let chunk = run.next(room, maxChunk: maxChunk, arena.region)
             record.statistics.add(chunk, isSent: true)
             machine.send(chunk, on: id)
+            guard usesArena else { continue }
+            if chunk.place == nil {
+                machine.giveBack(room.slots)
+            } else {
+                noteArenaUse()
+                // The receiver copies this one while the next is copied here.
+                flushOutput()
+            }
         }
         run.finish(.success(()))
     }

@@ -179,11 +179,12 @@ extension ConnectionStateMachine {
     /// Whether a DATA frame is nothing but the next raw bytes of a body that comes as it is, so that its payload may be
     /// read where they belong; then ``receiveLanded(_:)`` takes its place.
     ///
-    /// Of a body that may be compressed none can: what lands is consumed at once, and would overtake what waits.
+    /// Of a body that may be compressed none can: what lands is consumed at once, and would overtake what waits. Chunks of
+    /// such a body that come by the arena must go to the same place.
     func canLand(_ header: FrameHeader) -> Bool {
         guard header.type == .data, phase == .open, header.flags.isDisjoint(with: [.compressed, .arena, .file]),
             let stream = streams[header.stream], stream.receive.state == .receiving,
-            stream.receive.delivery == .inline, stream.receive.offer?.codec == BodyCodec.none,
+            stream.receive.delivery != .descriptor, stream.receive.offer?.codec == BodyCodec.none,
             header.length > 0, header.length <= limits.maxChunk
         else { return false }
         return UInt64(header.length) <= stream.receive.limit - stream.receive.received

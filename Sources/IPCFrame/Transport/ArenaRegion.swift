@@ -76,6 +76,13 @@ internal import Glibc
         }
     }
 
+    /// Copies a chunk out of one of the other side's slots to where there is room for it.
+    func read(_ place: ArenaPlace, to room: UnsafeMutableRawBufferPointer) {
+        precondition(place.count <= room.count, "a chunk is copied where there is room for it")
+        // As above: inside a slot, and changed by nobody once it is copied.
+        if let target = room.baseAddress { _ = unsafe memcpy(target, start(of: place), place.count) }
+    }
+
     /// Copies a chunk out of one of the other side's slots, behind what is in `bytes`.
     func read(_ place: ArenaPlace, appendingTo bytes: inout [UInt8]) {
         // The other side may change them while they are copied; what was copied does not change any more.
