@@ -96,16 +96,46 @@ extension Connection {
         await pair.close()
     }
 
-    @Test func smallPiecesGoInlineAndLargeOnesThroughTheArena() async throws {
-        let pair = try await ConnectedPair(handler: ConnectionTests.echo)
+    /// Where the size is told, the bytes of either way are collected in one place.
+    @Test(arguments: [false, true])
+    func smallPiecesGoInlineAndLargeOnesThroughTheArena(isSizeTold: Bool) async throws {
+        let pair = try await ConnectedPair { call in
+            try await call.respond(try await call.body.collect(upTo: 10_000_000))
+        }
         let pieces = [100, 300_000, 7, 32_768, 32_767, 1_000_000, 1].map(ConnectionTests.pattern)
         let source = PieceSource(pieces)
-        let body = OutboundBody.pieces { source.next() }
+        let size = isSizeTold ? UInt64(pieces.reduce(0) { $0 + $1.count }) : nil
+        let body = OutboundBody.pieces(size: size) { source.next() }
         let call = try await pair.parent.call("echo", body: body, options: Self.options)
         #expect(try await call.response().body.collect(upTo: 10_000_000) == pieces.flatMap { $0 })
         #expect(call.statistics.chunksShared > 0)
         await call.finished()
         try await Self.expectFreeSlots(pair)
+        await pair.close()
+    }
+
+    @Test func aCollectedBodyIsCopiedOutOfItsSlotsAsTheyCome() async throws {
+        let pair = try await ConnectedPair { call in
+            try await call.respond(try await call.body.collect(upTo: 10_000_000))
+        }
+        let bytes = ConnectionTests.pattern(1_000_000)
+        let (rest, continuation) = AsyncStream<[UInt8]>.makeStream()
+        continuation.yield(Array(bytes[..<600_000]))
+        let call = try await pair.parent.call(
+            "echo",
+            body: .sequence(rest, size: UInt64(bytes.count)),
+            options: Self.options
+        )
+        // The child's reader sleeps; what has come lies where it is collected, and its slots are free again.
+        for _ in 0..<1_000 where await !pair.child.hasLanded(1) { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(await pair.child.hasLanded(1))
+        for _ in 0..<1_000 where await !pair.parent.areAllSlotsFree { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(await pair.parent.areAllSlotsFree)
+        continuation.yield(Array(bytes[600_000...]))
+        continuation.finish()
+        #expect(try await call.response().body.collect(upTo: 10_000_000) == bytes)
+        #expect(call.statistics.chunksShared > 3)
+        await call.finished()
         await pair.close()
     }
 

@@ -3,8 +3,9 @@ internal import Synchronization
 
 /// Cuts a body into chunks, proves and compresses them, and sends them as credit allows.
 ///
-/// All on the caller's thread, save the compressing of a body of more than one chunk: that is done a few chunks ahead
-/// (``DeflateAhead``). Used by one task at a time.
+/// On the caller's thread, save the compressing of a body of more than one chunk, which is done a few chunks ahead
+/// (``DeflateAhead``), and raw bytes of two chunks and more, which the reactor cuts (``OutboundRun``). Used by one task at
+/// a time.
 final class BodySender: Sendable {
     private struct State {
         var encoder: BodyEncoder
