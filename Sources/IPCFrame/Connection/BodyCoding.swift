@@ -90,3 +90,23 @@ struct BodyDecoder {
     /// Nothing more will be decoded.
     mutating func drop() { inflater = nil }
 }
+
+extension WholeBody {
+    /// With the digest that is offered.
+    convenience init(_ bytes: [UInt8], as offer: Offer, trailer: Trailer = Trailer()) {
+        var crc32 = offer.digest == .crc32 ? CRC32Digest() : nil
+        crc32?.update(bytes)
+        self.init(bytes[...], digest: crc32?.value ?? 0, trailer: trailer)
+    }
+
+    /// The bytes, if their digest is the one that was sent.
+    func checked(as offer: Offer) throws(CallError) -> [UInt8] {
+        let bytes = Array(bytes)
+        if offer.digest == .crc32 {
+            var found = CRC32Digest()
+            found.update(bytes)
+            guard found.value == digest else { throw .digestMismatch(expected: digest, found: found.value) }
+        }
+        return bytes
+    }
+}

@@ -19,13 +19,6 @@ package final class WholeBody: Sendable {
         self.trailer = trailer
     }
 
-    /// With the digest that is offered.
-    convenience init(_ bytes: [UInt8], as offer: Offer, trailer: Trailer = Trailer()) {
-        var crc32 = offer.digest == .crc32 ? CRC32Digest() : nil
-        crc32?.update(bytes)
-        self.init(bytes[...], digest: crc32?.value ?? 0, trailer: trailer)
-    }
-
     /// Reads the TLVs to the payload's end; nil if the body is not among them.
     static func read(_ payload: inout PayloadReader) throws(ProtocolViolation) -> WholeBody? {
         guard payload.remaining > 0 else { return nil }
@@ -49,17 +42,6 @@ package final class WholeBody: Sendable {
         bytes.appendTLV(TLV.Tag.body, self.bytes)
         if digest != 0 { bytes.appendTLV(TLV.Tag.digest, digest) }
         trailer.encode(into: &bytes)
-    }
-
-    /// The bytes, if their digest is the one that was sent.
-    func checked(as offer: Offer) throws(CallError) -> [UInt8] {
-        let bytes = Array(bytes)
-        if offer.digest == .crc32 {
-            var found = CRC32Digest()
-            found.update(bytes)
-            guard found.value == digest else { throw .digestMismatch(expected: digest, found: found.value) }
-        }
-        return bytes
     }
 }
 
