@@ -114,6 +114,31 @@ extension Connection {
         await pair.close()
     }
 
+    /// Small chunks, parts of chunks and runs of chunks in any order, while others want slots too.
+    @Test(arguments: 0..<4)
+    func piecesOfAnySizeComeAsTheyAreAndLeaveNoSlot(seed: UInt64) async throws {
+        let pair = try await ConnectedPair(handler: ConnectionTests.echo)
+        await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<4 as Range<UInt64> {
+                group.addTask {
+                    var random = SplitMix64(state: seed * 4 + number)
+                    let counts = [1, 20_000, 32_768, 200_000, 262_144, 300_000, 524_288, 1_100_000]
+                    let pieces = (0..<12).map { _ in
+                        ConnectionTests.pattern(counts[Int(random.next() % UInt64(counts.count))])
+                    }
+                    let size = number % 2 == 0 ? UInt64(pieces.reduce(0) { $0 + $1.count }) : nil
+                    let source = PieceSource(pieces)
+                    let body = OutboundBody.pieces(size: size) { source.next() }
+                    let call = try await pair.parent.call("echo", body: body, options: Self.options)
+                    #expect(try await call.response().body.collect(upTo: 1 << 30) == pieces.flatMap { $0 })
+                    await call.finished()
+                }
+            }
+        }
+        try await Self.expectFreeSlots(pair)
+        await pair.close()
+    }
+
     @Test func aCollectedBodyIsCopiedOutOfItsSlotsAsTheyCome() async throws {
         let pair = try await ConnectedPair { call in
             try await call.respond(try await call.body.collect(upTo: 10_000_000))

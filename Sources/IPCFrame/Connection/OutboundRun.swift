@@ -67,6 +67,8 @@ extension Connection {
             let record = try sendingRecord(id)
             precondition(record.run == nil && record.roomWaiter == nil, "a body has one sender")
             record.run = run
+            // What the sender had reserved for smaller pieces: the run takes slots one by one.
+            machine.giveBack(id)
             advanceRun(record, id)
         } catch {
             run.finish(.failure(error))
