@@ -55,6 +55,11 @@ import Testing
         case "tell":
             call.log(.info, "a line")
             call.progress(Progress(completed: 1, total: 2, unit: "steps"))
+        case "tell, then echo":
+            // The opener is told, and then waits for the answer.
+            call.progress(Progress(completed: 1, total: 2, unit: "steps"))
+            usleep(200_000)
+            try call.respond(try call.collect(upTo: 1 << 30))
         case "wait":
             for _ in 0..<10_000 where !call.isCancelled { usleep(1_000) }
             throw CallFailure(reason: call.isCancelled ? "cancelled in time" : "never cancelled")
@@ -405,6 +410,18 @@ import Testing
                 }
             )
             #expect(told == ["a line", "1"])
+        }
+    }
+
+    @Test("What nobody wants to be told of keeps no call from its answer", .timeLimit(.minutes(1)))
+    func eventsThatNobodyWantsAreDropped() async throws {
+        try await Self.withBlockingParent(child: .blocking) { parent in
+            // Small, and too large for one frame each way.
+            for count in [3, 300_000] {
+                let body = ConnectionTests.pattern(count)
+                let answer = try parent.call("tell, then echo", body: body)
+                #expect(answer.body == body)
+            }
         }
     }
 

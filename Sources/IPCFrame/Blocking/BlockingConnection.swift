@@ -147,7 +147,8 @@ public final class BlockingConnection {
         var hasBegun = false
         /// Hands out what has come of the answer.
         func takeAnswer() throws -> Bool {
-            if let onEvent { for event in stream.takeEvents() { onEvent(event) } }
+            // Taken also where nobody wants them: what waits here would be news for ever.
+            for event in stream.takeEvents() { onEvent?(event) }
             while true {
                 if !hasBegun, stream.hasBegun {
                     hasBegun = true
