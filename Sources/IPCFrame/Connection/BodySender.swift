@@ -22,8 +22,6 @@ final class BodySender: Sendable {
         }
     }
 
-    /// Smaller chunks than this go inline: for a few bytes a slot of the arena is not worth holding.
-    static let smallChunk = 32 << 10
     /// From so many chunks on it is the reactor that cuts.
     private static let chunksOfRun = 2
 
@@ -78,8 +76,7 @@ final class BodySender: Sendable {
         var rest = bytes
         while !rest.isEmpty {
             let room = try await room(for: rest.count)
-            let largest = room.slots.isEmpty ? maxChunk : min(maxChunk, ArenaLayout.slotBytes)
-            let count = min(room.bytes, largest, rest.count)
+            let count = min(room.largestChunk(maxChunk), rest.count)
             let raw = rest.prefix(count)
             rest = rest.dropFirst(count)
             await send(raw, isFlush: flush && rest.isEmpty)
@@ -135,7 +132,8 @@ final class BodySender: Sendable {
 
     private func encode(_ raw: ArraySlice<UInt8>, isFlush: Bool) -> Chunk {
         state.withLock { state in
-            guard let chunk = copyToArena(raw, isFlush: isFlush, state.room) else {
+            // Into a slot, if there is one for them; on the caller's thread, as everything here.
+            guard let chunk = connection.arena.region?.chunk(raw, in: state.room.slots, isFlush: isFlush) else {
                 return state.encoder.encode(raw, isFlush: isFlush)
             }
             state.encoder.addToDigest(raw)
@@ -147,16 +145,7 @@ final class BodySender: Sendable {
         guard usesArena else { return 0 }
         let largest = min(maxChunk, ArenaLayout.slotBytes)
         let (whole, rest) = count.quotientAndRemainder(dividingBy: largest)
-        return whole + (rest >= Self.smallChunk ? 1 : 0)
-    }
-
-    /// Copies the bytes into a slot, if there is one for them; on the caller's thread, as everything here.
-    private func copyToArena(_ raw: ArraySlice<UInt8>, isFlush: Bool, _ room: SendRoom) -> Chunk? {
-        guard let slot = room.slots.first, raw.count >= Self.smallChunk, raw.count <= ArenaLayout.slotBytes,
-            let region = connection.arena.region
-        else { return nil }
-        region.write(raw, to: slot)
-        return Chunk(in: ArenaPlace(slot: slot, count: raw.count), isFlush: isFlush)
+        return whole + (rest >= ArenaRegion.smallestChunk ? 1 : 0)
     }
 
     deinit {

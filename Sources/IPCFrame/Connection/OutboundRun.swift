@@ -24,16 +24,11 @@ struct OutboundRun: Sendable {
 
     /// The next chunk, within the room: in its first slot, if there is one and the chunk is worth it.
     mutating func next(_ room: SendRoom, maxChunk: Int, _ region: ArenaRegion?) -> Chunk {
-        let largest = room.slots.isEmpty ? maxChunk : min(maxChunk, ArenaLayout.slotBytes)
-        let raw = rest.prefix(min(room.bytes, largest))
+        let raw = rest.prefix(room.largestChunk(maxChunk))
         rest = rest.dropFirst(raw.count)
         digest?.update(raw.span)
         let isLast = isFlush && rest.isEmpty
-        guard let slot = room.slots.first, let region, raw.count >= BodySender.smallChunk else {
-            return Chunk(stored: raw, isFlush: isLast)
-        }
-        region.write(raw, to: slot)
-        return Chunk(in: ArenaPlace(slot: slot, count: raw.count), isFlush: isLast)
+        return region?.chunk(raw, in: room.slots, isFlush: isLast) ?? Chunk(stored: raw, isFlush: isLast)
     }
 
     /// Wakes the sender.

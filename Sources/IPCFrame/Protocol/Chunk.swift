@@ -98,4 +98,9 @@ package struct SendRoom: Equatable, Sendable {
     package var slots = SlotSet()
 
     package var isEmpty: Bool { bytes == 0 || chunks == 0 }
+
+    /// Raw bytes of the largest chunk that fits: into a slot, if there is one.
+    func largestChunk(_ maxChunk: Int) -> Int {
+        min(bytes, slots.isEmpty ? maxChunk : min(maxChunk, ArenaLayout.slotBytes))
+    }
 }

@@ -67,6 +67,16 @@ internal import Glibc
         }
     }
 
+    /// Smaller chunks than this go inline: for a few bytes a slot is not worth holding.
+    static let smallestChunk = 32 << 10
+
+    /// Copies `bytes` into the first of `slots`; nil if there is none, or if they are not worth it.
+    func chunk(_ bytes: ArraySlice<UInt8>, in slots: SlotSet, isFlush: Bool) -> Chunk? {
+        guard let slot = slots.first, bytes.count >= Self.smallestChunk else { return nil }
+        write(bytes, to: slot)
+        return Chunk(in: ArenaPlace(slot: slot, count: bytes.count), isFlush: isFlush)
+    }
+
     /// Copies a chunk out of one of the other side's slots.
     func read(_ place: ArenaPlace) -> [UInt8] {
         // memcpy fills what the array says it has.
