@@ -139,6 +139,25 @@ extension Connection {
         await pair.close()
     }
 
+    @Test func aRunGivesBackWhatItsSenderHadReservedBefore() async throws {
+        let pair = try await ConnectedPair(handler: ConnectionTests.echo)
+        let source = PieceSource([ConnectionTests.pattern(2 * ArenaLayout.slotBytes)])
+        let parent = pair.parent
+        // As a sender of small pieces does, whose credit then ends in the middle of one.
+        let body = OutboundBody.pieces {
+            guard let next = source.next() else { return nil }
+            let room = try await parent.sendRoom(1, slots: 4, taken: 0)
+            #expect(room.slots.count == 4)
+            return next
+        }
+        let call = try await parent.call("echo", body: body, options: Self.options)
+        let answer = try await call.response().body.collect(upTo: 10_000_000)
+        #expect(answer == ConnectionTests.pattern(2 * ArenaLayout.slotBytes) && call.statistics.chunksShared > 0)
+        await call.finished()
+        try await Self.expectFreeSlots(pair)
+        await pair.close()
+    }
+
     @Test func aCollectedBodyIsCopiedOutOfItsSlotsAsTheyCome() async throws {
         let pair = try await ConnectedPair { call in
             try await call.respond(try await call.body.collect(upTo: 10_000_000))
