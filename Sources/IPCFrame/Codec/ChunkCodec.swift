@@ -133,8 +133,8 @@ package struct CRC32Digest: Equatable, Sendable {
         update(bytes.span)
     }
 
-    /// Whether it takes so little (ISA-L: a fifth of a copy) that whoever has just touched the bytes had best do it:
-    /// another thread would wait for them to come from memory, which takes several times as long.
+    /// Whether it takes so little (ISA-L: a tenth of the kernel's copy) that whoever has just touched the bytes had best
+    /// do it: of bytes that must come from memory first it takes five times as long.
     package var isCheap: Bool { codec == .isal }
 
     /// The next `count` bytes, whose own digest is known.
