@@ -51,8 +51,7 @@ struct Bench: Sendable {
         var answer: [UInt8] = []
         for round in -settings.number("warm", 1)..<settings.number("rounds", 20) {
             let began = ContinuousClock.now
-            let call = try await connection.call("echo", body: .bytes(message), options: options)
-            try await call.response().body.collect(into: &answer, upTo: .max)
+            _ = try await connection.call("echo", body: .bytes(message), options: options, into: &answer, upTo: .max)
             let took = ContinuousClock.now - began
             guard answer == message else { throw BenchError("the echo differs") }
             if round >= 0 { times.append(took.microseconds / 1_000) }

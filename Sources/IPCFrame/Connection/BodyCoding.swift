@@ -7,9 +7,10 @@ struct BodyEncoder {
     private let compresses: Bool
     private let codec: ChunkCodec?
 
-    init(_ offer: Offer, codec: ChunkCodec? = nil) {
+    /// `proves`: the digest is computed here, if one is offered.
+    init(_ offer: Offer, codec: ChunkCodec? = nil, proves: Bool = true) {
         self.codec = codec
-        digest = offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil
+        digest = proves && offer.digest == .crc32 ? CRC32Digest(codec: codec) : nil
         compresses = offer.codec == .zlib
     }
 
@@ -27,12 +28,6 @@ struct BodyEncoder {
 
     /// The next bytes go another way.
     mutating func addToDigest(_ raw: ArraySlice<UInt8>) { digest?.update(raw.span) }
-
-    /// The digest so far, if it can be computed where the bytes go by.
-    var cheapDigest: CRC32Digest? { digest.flatMap { $0.isCheap ? $0 : nil } }
-
-    /// The next bytes went another way, with which the digest was computed.
-    mutating func adopt(_ digest: CRC32Digest) { self.digest = digest }
 
     /// The digest of everything, 0 if there is none; no more is encoded.
     mutating func finish() -> UInt32 {
@@ -108,5 +103,12 @@ extension WholeBody {
             guard found.value == digest else { throw .digestMismatch(expected: digest, found: found.value) }
         }
         return bytes
+    }
+}
+
+extension CRC32Digest {
+    /// The raw bytes of a chunk that is not compressed: its own digest if that is known, as it must be of one in the arena.
+    mutating func update(with chunk: Chunk) {
+        if let crc32 = chunk.crc32 { append(crc32, count: chunk.rawCount) } else { update(chunk.bytes.span) }
     }
 }

@@ -32,6 +32,8 @@ final class BodySender: Sendable {
     private let ahead: DeflateAhead?
     private let isSizeKnown: Bool
     private let compresses: Bool
+    /// Whether the digest is the reactor's to compute, and not this sender's.
+    private let isProvedAsSent: Bool
     private let state: Mutex<State>
 
     init(connection: Connection, id: UInt64, maxChunk: Int, offer: Offer) {
@@ -44,7 +46,8 @@ final class BodySender: Sendable {
         let isOneChunk = offer.size.map { $0 <= UInt64(maxChunk) } ?? false
         let isAhead = compresses && !isOneChunk && pool.width > 0
         ahead = isAhead ? DeflateAhead(pool: pool) { connection.send($0, on: id, isInTurn: true) } : nil
-        state = Mutex(State(encoder: BodyEncoder(offer, codec: pool.codec)))
+        isProvedAsSent = connection.provesAsSent(offer)
+        state = Mutex(State(encoder: BodyEncoder(offer, codec: pool.codec, proves: !isProvedAsSent)))
     }
 
     /// Raw bytes taken so far, to be sent.
@@ -89,11 +92,9 @@ final class BodySender: Sendable {
             state.room = SendRoom()
             state.sent += UInt64(bytes.count)
         }
-        let digest = state.withLock { $0.encoder.cheapDigest }
-        let computed = try await connection.send(all: bytes, on: id, isFlush: isFlush, digest: digest) {
-            if digest == nil { state.withLock { $0.encoder.addToDigest(bytes) } }
+        try await connection.send(all: bytes, on: id, isFlush: isFlush) {
+            state.withLock { $0.encoder.addToDigest(bytes) }
         }
-        if let computed { state.withLock { $0.encoder.adopt(computed) } }
     }
 
     /// What may be sent, never nothing; as it is known here, or as the connection says.
@@ -136,8 +137,15 @@ final class BodySender: Sendable {
             guard let chunk = connection.arena.region?.chunk(raw, in: state.room.slots, isFlush: isFlush) else {
                 return state.encoder.encode(raw, isFlush: isFlush)
             }
-            state.encoder.addToDigest(raw)
-            return chunk
+            guard isProvedAsSent else {
+                state.encoder.addToDigest(raw)
+                return chunk
+            }
+            var proved = chunk
+            var digest = CRC32Digest(codec: connection.configuration.chunkPool.codec)
+            digest.update(raw.span)
+            proved.crc32 = digest.value
+            return proved
         }
     }
 
@@ -160,6 +168,6 @@ final class BodySender: Sendable {
     func finish(_ trailer: Trailer) async {
         await ahead?.waitUntilDone()
         let digest = state.withLock { $0.encoder.finish() }
-        connection.sendEnd(id, digest: digest, trailer: trailer)
+        connection.sendEnd(id, digest: isProvedAsSent ? nil : digest, trailer: trailer)
     }
 }

@@ -12,6 +12,8 @@ public final class BodyWriter: Sendable {
         var buffer: [UInt8] = []
         var written: UInt64 = 0
         var isFinished = false
+        /// All of it has been left to the reactor.
+        var isHandedOver = false
         /// What was written is not all: the body that was to be sent has failed.
         var failure: CallError?
 
@@ -67,6 +69,25 @@ public final class BodyWriter: Sendable {
         for slice in ready { try await start().send(slice) }
     }
 
+    /// Sends all of the body.
+    func write(all bytes: [UInt8]) async throws(CallError) {
+        let offer = state.withLock { $0.offer }
+        guard connection.sendsByItself(offer), !offer.isSentAtOnce(initialCredit: limits.initialCredit) else {
+            return try await write(bytes)
+        }
+        state.withLock { state in
+            precondition(state.written == 0, "all of a body is all that is written")
+            state.written = UInt64(bytes.count)
+            state.isHandedOver = true
+        }
+        do throws(CallError) {
+            try await connection.respond(id, ResponseHead(offer: offer, arguments: arguments), all: bytes)
+        } catch {
+            state.withLock { $0.failure = error }
+            throw error
+        }
+    }
+
     /// Sends all of `body`: as the file that it is, where that was offered and is taken, or else piece by piece.
     func write(_ body: OutboundBody) async throws(CallError) {
         let offer = state.withLock { $0.offer }
@@ -76,6 +97,7 @@ public final class BodyWriter: Sendable {
                 state.withLock { $0.written = part.range.count }
                 return
             }
+            if let bytes = body.bytes { return try await write(all: bytes) }
             try await body.forEachPiece { piece throws(CallError) in try await write(piece) }
         } catch {
             state.withLock { $0.failure = error }
@@ -112,6 +134,9 @@ public final class BodyWriter: Sendable {
     }
 
     func finish(_ trailer: Trailer) async throws(CallError) {
+        if state.withLock({ $0.isHandedOver && $0.failure == nil }) {
+            return connection.sendEnd(id, digest: nil, trailer: trailer)
+        }
         let (rest, offer, written, isStarted) = try state.withLock { state throws(CallError) in
             if let failure = state.failure { throw failure }
             state.isFinished = true

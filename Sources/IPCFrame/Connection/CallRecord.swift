@@ -21,6 +21,8 @@ final class CallRecord {
     var roomWaiter: ((Result<SendRoom, CallError>) -> Void)?
     /// What the reactor sends by itself.
     var run: OutboundRun?
+    /// The digest of what has been sent, where the reactor computes it.
+    var sentDigest: CRC32Digest?
     var isAccepted = false
     var consumedByPeer: UInt64 = 0
     var flushGoal: UInt64 = 0
@@ -30,6 +32,8 @@ final class CallRecord {
 
     /// Where the body for us is read, if its reader wants all of it in one piece of memory.
     var landing: BodyLanding?
+    /// Whether the reactor has accepted that body by itself, and its reader sleeps until all of it is here.
+    var isCollecting = false
     /// Whether the digest of large chunks for us is computed as they come.
     var isDigestedInPassing = false
     /// Whether the body for us came as a file, whose bytes count as received when they have been read.

@@ -91,7 +91,21 @@ extension Connection {
         if let whole = head.whole {
             record.statistics.addWhole(whole.bytes.count)
             record.failOutbound(Self.isAnswered)
+        } else if !machine.isSentAtOnce(head.offer),
+            let landing = response.makeLanding(for: head.offer, codec: configuration.chunkPool.codec)
+        {
+            record.landing = landing
+            record.isCollecting = true
+            accept(id)
+            return
         }
+        arrivals.append(.response(response))
+    }
+
+    /// Tells who waits for all of an answer, when it is here or comes another way.
+    func tellCollector(_ record: CallRecord) {
+        guard record.isCollecting, let response = record.response else { return }
+        record.isCollecting = false
         arrivals.append(.response(response))
     }
 
@@ -141,6 +155,7 @@ extension Connection {
             digest.update(chunk.bytes.span)
             chunk.crc32 = digest.value
         }
+        tellCollector(record)
         guard !record.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         record.inbound.fail(.corruptBody(detail), dropping: true)
@@ -151,6 +166,7 @@ extension Connection {
         guard let record = calls[id] else { return }
         record.landing = nil
         record.inbound.put(.end(end))
+        tellCollector(record)
         if let response = record.response, response.isFilled {
             // The answer is whole: what is left of our own body is not wanted.
             record.failOutbound(Self.isAnswered)

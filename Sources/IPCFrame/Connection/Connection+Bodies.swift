@@ -65,6 +65,7 @@ extension Connection {
                 return
             }
             record.statistics.add(chunk, isSent: true)
+            record.sentDigest?.update(with: chunk)
             if chunk.place != nil { connection.noteArenaUse() }
             connection.machine.send(chunk, on: id)
             connection.obey()
@@ -89,17 +90,24 @@ extension Connection {
     }
 
     /// The body that we send is complete; of an answer, the handler is done.
-    nonisolated func sendEnd(_ id: UInt64, digest: UInt32, trailer: Trailer) {
+    ///
+    /// Without a `digest` it is the reactor's.
+    nonisolated func sendEnd(_ id: UInt64, digest: UInt32?, trailer: Trailer) {
         // Behind the last chunks, which another thread may have posted.
         order(isInTurn: true) { connection in
-            if let record = connection.calls[id] {
-                record.cancelHandlers.removeAll()
-                // An answer ends the request body too: the opener may use its slots again.
-                if record.incoming != nil { record.inbound.loseArena() }
-            }
-            connection.machine.sendEnd(id, digest: digest, trailer: trailer)
+            connection.end(id, digest: digest, trailer: trailer)
             connection.obey()
         }
+    }
+
+    func end(_ id: UInt64, digest: UInt32?, trailer: Trailer) {
+        let record = calls[id]
+        if let record {
+            record.cancelHandlers.removeAll()
+            // An answer ends the request body too: the opener may use its slots again.
+            if record.incoming != nil { record.inbound.loseArena() }
+        }
+        machine.sendEnd(id, digest: digest ?? record?.sentDigest?.value ?? 0, trailer: trailer)
     }
 
     // MARK: Receiving
@@ -141,8 +149,11 @@ extension Connection {
     /// No more of the body for us is wanted.
     func stopBody(_ id: UInt64, code: ErrorCode, reason: String) {
         machine.stop(id, code: code, reason: reason)
-        calls[id]?.landing = nil
-        calls[id]?.inbound.fail(.stopped(code: code, reason: reason), dropping: true)
+        if let record = calls[id] {
+            record.landing = nil
+            record.inbound.fail(.stopped(code: code, reason: reason), dropping: true)
+            tellCollector(record)
+        }
         obey()
     }
 
@@ -156,6 +167,7 @@ extension Connection {
         } catch {
             throw CallError(error, end: end)
         }
+        beginDigest(of: head.offer, record)
         obey()
         return machine.isSentAtOnce(head.offer)
     }

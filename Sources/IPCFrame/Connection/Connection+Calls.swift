@@ -30,7 +30,41 @@ extension Connection {
         options: CallOptions = CallOptions(),
         upTo limit: UInt64
     ) async throws(CallError) -> Answer {
-        let opening = Opening()
+        var none: [UInt8] = []
+        return try await answer(method, arguments, body, options, reusing: &none, upTo: limit)
+    }
+
+    /// The same, with the answer's body in place of `bytes`, in their memory if it is large enough and nobody else's.
+    ///
+    /// For who takes one large answer after the other: see ``InboundBody/collect(into:upTo:)``. When it fails, `bytes` are
+    /// empty.
+    ///
+    /// - Returns: the answer without its body.
+    /// - Throws: ``CallError``, as ``call(_:arguments:body:options:upTo:)``.
+    public nonisolated func call(
+        _ method: String,
+        arguments: [Argument] = [],
+        body: OutboundBody = .none,
+        options: CallOptions = CallOptions(),
+        into bytes: inout [UInt8],
+        upTo limit: UInt64
+    ) async throws(CallError) -> Answer {
+        var memory: [UInt8] = []
+        swap(&memory, &bytes)
+        let answer = try await answer(method, arguments, body, options, reusing: &memory, upTo: limit)
+        bytes = answer.body
+        return Answer(arguments: answer.arguments, body: [], trailer: answer.trailer)
+    }
+
+    private nonisolated func answer(
+        _ method: String,
+        _ arguments: [Argument],
+        _ body: OutboundBody,
+        _ options: CallOptions,
+        reusing memory: inout [UInt8],
+        upTo limit: UInt64
+    ) async throws(CallError) -> Answer {
+        let opening = Opening(reusing: &memory, upTo: limit)
         order { connection in
             do throws(CallError) {
                 let call = try connection.open(method, arguments, body, options, answer: opening.answer)
@@ -47,16 +81,21 @@ extension Connection {
         let head = try result.get()
         if let whole = head.whole { return try Answer(head, whole, upTo: limit) }
         guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("only what was opened is answered") }
-        let response = call.response(head)
-        let bytes = try await response.body.collect(upTo: limit)
+        let response = call.response(head, landing: opening.answer.landing)
+        var bytes = opening.answer.takeMemory()
+        try await response.body.collect(into: &bytes, upTo: limit)
         return Answer(arguments: response.arguments, body: bytes, trailer: response.body.trailer ?? Trailer())
     }
 
     /// A call that its caller does not wait for before the answer.
     private final class Opening: Sendable {
-        let answer = ResponseSlot()
+        let answer: ResponseSlot
         /// Set on the reactor, before an answer can come.
         let call = Mutex<OutgoingCall?>(nil)
+
+        init(reusing memory: inout [UInt8], upTo limit: UInt64) {
+            answer = ResponseSlot(reusing: &memory, upTo: limit)
+        }
     }
 
     private func open(
@@ -93,7 +132,14 @@ extension Connection {
             throw CallError(error, end: end)
         }
         calls[id] = record
-        if request.whole == nil { send(body, of: id, as: offer) }
+        if request.whole == nil {
+            beginDigest(of: offer, record)
+            if let bytes = body.bytes, sendsByItself(offer) {
+                begin(OutboundRun(bytes[...], trailer: Trailer()), of: id)
+            } else {
+                send(body, of: id, as: offer)
+            }
+        }
         obey()
         return OutgoingCall(
             connection: self,

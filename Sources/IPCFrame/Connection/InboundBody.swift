@@ -69,6 +69,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         offer: Offer,
         whole: WholeBody?,
         limits: ConnectionLimits,
+        landing: BodyLanding? = nil,
         call: OutgoingCall? = nil
     ) {
         self.offer = offer
@@ -78,7 +79,7 @@ public final class InboundBody: AsyncSequence, Sendable {
         self.queue = queue
         self.call = call
         let decoder = BodyDecoder(offer, codec: connection.configuration.chunkPool.codec)
-        state = Mutex(State(whole: whole, decoder: decoder))
+        state = Mutex(State(whole: whole, decoder: decoder, isAccepted: landing != nil, landing: landing))
     }
 
     /// What the sender told at the end; nil before that.
@@ -296,7 +297,7 @@ public final class InboundBody: AsyncSequence, Sendable {
     public func collect(into bytes: inout [UInt8], upTo limit: UInt64) async throws(CallError) {
         var memory: [UInt8] = []
         swap(&memory, &bytes)
-        let landing = makeLanding(reusing: &memory)
+        let landing = state.withLock { $0.landing } ?? makeLanding(reusing: &memory)
         var collector = BodyCollector(size: size, limit: limit, reusing: &memory)
         do throws(CallError) {
             try collector.checkSize()

@@ -111,7 +111,7 @@ public final class IncomingCall: Sendable {
 
     /// Answers with bytes that are there.
     public func respond(_ bytes: [UInt8], arguments: [Argument] = []) async throws(CallError) {
-        try await respond(size: UInt64(bytes.count), arguments: arguments).write(bytes)
+        try await respond(size: UInt64(bytes.count), arguments: arguments).write(all: bytes)
     }
 
     /// Answers with a body from wherever it comes.

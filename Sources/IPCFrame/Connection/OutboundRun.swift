@@ -1,63 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Raw bytes of a body, more than one chunk, that the reactor cuts and queues by itself as there is room, while their
-/// sender sleeps.
+/// Raw bytes of a body, most often all of them, that the reactor cuts and queues by itself as there is room.
 struct OutboundRun: Sendable {
-    /// How it went, once it has, and the digest with these bytes; the sender waits for this.
-    typealias Outcome = WaitableState<Result<CRC32Digest?, CallError>?>
+    /// How it went, once it has, for a sender who waits for that.
+    typealias Outcome = WaitableState<Result<Void, CallError>?>
 
     /// What is not queued yet.
     private var rest: ArraySlice<UInt8>
     private let isFlush: Bool
-    /// Of the body so far, where it is computed here: right before the bytes are written they are read once anyway.
-    private var digest: CRC32Digest?
-    private let outcome: Outcome
+    /// What END tells, where these are the last bytes of the body: it follows them at once.
+    let trailer: Trailer?
+    private let outcome: Outcome?
 
-    init(_ bytes: ArraySlice<UInt8>, isFlush: Bool, digest: CRC32Digest?, outcome: Outcome) {
+    init(_ bytes: ArraySlice<UInt8>, isFlush: Bool = false, trailer: Trailer? = nil, outcome: Outcome? = nil) {
         rest = bytes
         self.isFlush = isFlush
-        self.digest = digest
+        self.trailer = trailer
         self.outcome = outcome
     }
 
     var isEmpty: Bool { rest.isEmpty }
 
-    /// The next chunk, within the room: in its first slot, if there is one and the chunk is worth it.
-    mutating func next(_ room: SendRoom, maxChunk: Int, _ region: ArenaRegion?) -> Chunk {
+    /// The next chunk's bytes, within the room, and whether the chunk asks for a flush.
+    mutating func next(_ room: SendRoom, maxChunk: Int) -> (raw: ArraySlice<UInt8>, isFlush: Bool) {
         let raw = rest.prefix(room.largestChunk(maxChunk))
         rest = rest.dropFirst(raw.count)
-        digest?.update(raw.span)
-        let isLast = isFlush && rest.isEmpty
-        return region?.chunk(raw, in: room.slots, isFlush: isLast) ?? Chunk(stored: raw, isFlush: isLast)
+        return (raw, isFlush && rest.isEmpty)
     }
 
     /// Wakes the sender.
-    func finish(_ result: Result<Void, CallError>) { outcome.change { $0 = result.map { digest } } }
+    func finish(_ result: Result<Void, CallError>) { outcome?.change { $0 = result } }
 }
 
 extension Connection {
+    /// Whether a body that is in memory can be left to the reactor from beginning to end: it need not be compressed, and its
+    /// digest, if it has one, costs next to nothing.
+    nonisolated func sendsByItself(_ offer: Offer) -> Bool {
+        offer.codec == .none && (offer.digest == .none || provesAsSent(offer))
+    }
+
+    /// Whether the digest of a body is computed by the reactor: right before its bytes are written they are read once
+    /// anyway.
+    nonisolated func provesAsSent(_ offer: Offer) -> Bool {
+        offer.codec == .none && offer.digest == .crc32 && CRC32Digest(codec: configuration.chunkPool.codec).isCheap
+    }
+
+    /// Call before anything of the body is sent.
+    func beginDigest(of offer: Offer, _ record: CallRecord) {
+        record.sentDigest = provesAsSent(offer) ? CRC32Digest(codec: configuration.chunkPool.codec) : nil
+    }
+
     /// Sends all of `bytes` as they are; returns when the last of them are queued.
     ///
-    /// `meanwhile` runs beside it, on the caller's thread. Gives `digest`, if there is one, with the bytes.
+    /// `meanwhile` runs beside it, on the caller's thread.
     nonisolated func send(
         all bytes: ArraySlice<UInt8>,
         on id: UInt64,
         isFlush: Bool,
-        digest: CRC32Digest?,
         meanwhile: () -> Void
-    ) async throws(CallError) -> CRC32Digest? {
+    ) async throws(CallError) {
         let outcome = OutboundRun.Outcome(nil)
         // Behind the chunks before, which another thread may have posted.
         order(isInTurn: true) { connection in
-            connection.begin(OutboundRun(bytes, isFlush: isFlush, digest: digest, outcome: outcome), of: id)
+            connection.begin(OutboundRun(bytes, isFlush: isFlush, outcome: outcome), of: id)
             connection.obey()
         }
         meanwhile()
         await outcome.wait { $0 != nil }
-        return try outcome.withLock { $0 }?.get()
+        try outcome.withLock { $0 }?.get()
     }
 
-    private func begin(_ run: OutboundRun, of id: UInt64) {
+    /// Begins the answer, and sends all of its body, as ``sendsByItself(_:)`` allows; returns when the last of it is
+    /// queued.
+    ///
+    /// The sender is not asked when the verdict comes.
+    nonisolated func respond(_ id: UInt64, _ head: ResponseHead, all bytes: [UInt8]) async throws(CallError) {
+        let outcome = OutboundRun.Outcome(nil)
+        order { connection in
+            do throws(CallError) {
+                _ = try connection.respond(id, head)
+                connection.begin(OutboundRun(bytes[...], outcome: outcome), of: id)
+                connection.obey()
+            } catch {
+                outcome.change { $0 = .failure(error) }
+            }
+        }
+        await outcome.wait { $0 != nil }
+        try outcome.withLock { $0 }?.get()
+    }
+
+    /// Sends it as soon as the body has its verdict.
+    func begin(_ run: OutboundRun, of id: UInt64) {
         do throws(CallError) {
             let record = try sendingRecord(id)
             precondition(record.run == nil && record.roomWaiter == nil, "a body has one sender")
@@ -70,9 +103,9 @@ extension Connection {
         }
     }
 
-    /// Queues as much as there is room for; `.sendable` tells of more.
+    /// Queues as much as there is room for; `.sendable` tells of more, and of the verdict.
     func advanceRun(_ record: CallRecord, _ id: UInt64) {
-        guard var run = record.run.take() else { return }
+        guard machine.isAccepted(id), var run = record.run.take() else { return }
         let usesArena = machine.acceptedDelivery(id) == .arena
         while !run.isEmpty {
             let room = machine.sendRoom(id, slots: usesArena ? 1 : 0)
@@ -81,7 +114,10 @@ extension Connection {
                 record.run = run
                 return
             }
-            let chunk = run.next(room, maxChunk: maxChunk, arena.region)
+            let (raw, isFlush) = run.next(room, maxChunk: maxChunk)
+            record.sentDigest?.update(raw.span)
+            let chunk =
+                arena.region?.chunk(raw, in: room.slots, isFlush: isFlush) ?? Chunk(stored: raw, isFlush: isFlush)
             record.statistics.add(chunk, isSent: true)
             machine.send(chunk, on: id)
             guard usesArena else { continue }
@@ -93,6 +129,7 @@ extension Connection {
                 flushOutput()
             }
         }
+        if let trailer = run.trailer { end(id, digest: nil, trailer: trailer) }
         run.finish(.success(()))
     }
 }

@@ -80,7 +80,8 @@ public final class OutgoingCall: Sendable {
         return response(try result.get())
     }
 
-    func response(_ head: ResponseHead) -> Response {
+    /// `landing`: where the body goes that the reactor has accepted already.
+    func response(_ head: ResponseHead, landing: BodyLanding? = nil) -> Response {
         let body = InboundBody(
             connection: connection,
             id: id,
@@ -88,6 +89,7 @@ public final class OutgoingCall: Sendable {
             offer: head.offer,
             whole: head.whole,
             limits: limits,
+            landing: landing,
             call: self
         )
         return Response(arguments: head.arguments, body: body)
