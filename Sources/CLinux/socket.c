@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 
 int clinux_socketpair(int fds[2]) {
@@ -87,6 +88,11 @@ int64_t clinux_send_descriptor(int fd, const struct clinux_part *parts, int part
 void clinux_widen(int fd) {
     int bytes = 512 << 10;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
+void clinux_limit_reading(int fd, uint64_t nanoseconds) {
+    struct timeval limit = {.tv_sec = (time_t)(nanoseconds / 1000000000), .tv_usec = (long)(nanoseconds % 1000000000) / 1000};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 }
 
 void clinux_keep_memory(void) {

@@ -4,6 +4,18 @@ import Testing
 
 @testable import IPCFrame
 
+extension Connection {
+    /// Whether the reactor takes an answer by itself.
+    fileprivate var isCollecting: Bool { calls.values.contains { $0.isCollecting } }
+
+    /// As when a chunk of a body is found to be bad.
+    fileprivate func stopAllBodies() {
+        for id in stride(from: UInt64(1), to: 20, by: 2) where calls[id] != nil {
+            stopBody(id, code: .corruptChunk, reason: "bad")
+        }
+    }
+}
+
 /// Calls whose whole answer is wanted, made in one step.
 @Suite struct AnswerTests {
     private static func handle(_ call: IncomingCall) async throws {
@@ -11,6 +23,15 @@ import Testing
         case "echo":
             call.trailer.counts = [Count("calls", 1)]
             try await call.respond(try await call.body.collect(upTo: 1 << 30), arguments: call.arguments)
+        case "half":
+            // The rest never comes.
+            try await call.respond(size: 3_000_000).write([UInt8](repeating: 1, count: 1_500_000))
+            if call["then"] == "fail" { throw CallFailure(.badData, exitCode: 65, reason: "the data are bad") }
+            if call["then"] == "vanish" { await call.peer.abort() }
+            let (cancelled, continuation) = AsyncStream<Void>.makeStream()
+            call.onCancel { continuation.finish() }
+            for await _ in cancelled {}
+            throw CallError.cancelled
         case "fail": throw CallFailure(.badData, exitCode: 65, reason: "the data are bad")
         case "wait":
             let (cancelled, continuation) = AsyncStream<Void>.makeStream()
@@ -77,6 +98,36 @@ import Testing
         await #expect(throws: CallError.cancelled) { try await task.value }
         // Which waits for the last call's end as well.
         await pair.close()
+    }
+
+    @Test("An answer that breaks off while the reactor collects it is told", .timeLimit(.minutes(1)))
+    func breaksOff() async throws {
+        let pair = try await ConnectedPair(handler: Self.handle)
+        let parent = pair.parent
+        var options = CallOptions()
+        options.codec = .none
+        for delivery in [CallOptions.Delivery.inline, .arena] {
+            options.delivery = delivery
+            await #expect {
+                _ = try await parent.call("half", arguments: [Argument("then", "fail")], options: options, upTo: .max)
+            } throws: { error in
+                if case CallError.failed(let failure) = error { failure.code == .badData } else { false }
+            }
+            let task = Task { [options] in try await parent.call("half", options: options, upTo: .max) }
+            while await !parent.isCollecting { _ = try await parent.ping() }
+            task.cancel()
+            await #expect(throws: CallError.cancelled) { try await task.value }
+        }
+        let task = Task { [options] in try await parent.call("half", options: options, upTo: .max) }
+        while await !parent.isCollecting { _ = try await parent.ping() }
+        await parent.stopAllBodies()
+        await #expect(throws: CallError.stopped(code: .corruptChunk, reason: "bad")) { try await task.value }
+        #expect(try await parent.call("echo", body: .bytes([1]), upTo: 100).body == [1])
+        await #expect {
+            _ = try await parent.call("half", arguments: [Argument("then", "vanish")], options: options, upTo: .max)
+        } throws: { error in
+            if case CallError.connection(.peerVanished) = error { true } else { false }
+        }
     }
 
     @Test func aCallIsToldOfWhenAllThatCameWithItIsThere() async throws {

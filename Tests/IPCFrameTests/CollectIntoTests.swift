@@ -25,29 +25,40 @@ import Testing
         _ bytes: [UInt8],
         over connection: Connection,
         _ options: CallOptions,
-        into memory: inout [UInt8]
+        into memory: inout [UInt8],
+        inOneStep: Bool = false
     ) async throws {
+        if inOneStep {
+            let body = OutboundBody.bytes(bytes)
+            _ = try await connection.call("echo", body: body, options: options, into: &memory, upTo: 1 << 30)
+            return
+        }
         let call = try await connection.call("echo", body: .bytes(bytes), options: options)
         try await call.response().body.collect(into: &memory, upTo: 1 << 30)
     }
 
-    @Test("The memory is used again, whichever way the body comes", arguments: [BodyCodec.none, .zlib])
-    func isUsedAgain(codec: BodyCodec) async throws {
+    @Test(
+        "The memory is used again, whichever way the body comes",
+        arguments: [BodyCodec.none, .zlib],
+        [false, true]
+    )
+    func isUsedAgain(codec: BodyCodec, inOneStep: Bool) async throws {
         let pair = try await ConnectedPair(handler: Self.handle)
         for delivery in CallOptions.Delivery.allCases {
             let options = Self.options(codec, delivery)
             var memory: [UInt8] = []
-            try await Self.echo(ConnectionTests.pattern(3_000_000), over: pair.parent, options, into: &memory)
+            let begin = ConnectionTests.pattern(3_000_000)
+            try await Self.echo(begin, over: pair.parent, options, into: &memory, inOneStep: inOneStep)
             let first = Self.address(of: memory)
             // The same size, smaller, and the first size again; one that is sent at once among them.
             for count in [3_000_000, 1_000_000, 100, 2_999_999, 0, 3_000_000] {
                 let bytes = ConnectionTests.pattern(count)
-                try await Self.echo(bytes, over: pair.parent, options, into: &memory)
+                try await Self.echo(bytes, over: pair.parent, options, into: &memory, inOneStep: inOneStep)
                 #expect(memory == bytes && Self.address(of: memory) == first, "\(delivery), \(count) bytes")
             }
             // More than there is room for.
             let large = ConnectionTests.pattern(5_000_000)
-            try await Self.echo(large, over: pair.parent, options, into: &memory)
+            try await Self.echo(large, over: pair.parent, options, into: &memory, inOneStep: inOneStep)
             #expect(memory == large)
         }
         await pair.close()

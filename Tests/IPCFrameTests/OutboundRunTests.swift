@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Synchronization
 import Testing
 
 @testable import IPCFrame
@@ -58,6 +59,47 @@ extension Connection {
         await call.finished()
         let again = try await pair.parent.call("echo", body: .bytes([7]))
         #expect(try await again.response().body.collect(upTo: 1) == [7])
+        await pair.close()
+    }
+
+    @Test("A handler that takes no notice of it ends no answer that is not whole", .timeLimit(.minutes(1)))
+    func isNotEndedAfterAFailure() async throws {
+        let (ended, continuation) = AsyncStream<Bool>.makeStream()
+        let pair = try await ConnectedPair { call in
+            let argument = Argument("key", [UInt8](repeating: 1, count: 70_000))
+            do throws(CallError) {
+                // The answer cannot begin.
+                try await call.respond([UInt8](repeating: 1, count: 1_000_000), arguments: [argument])
+                continuation.yield(true)
+            } catch {
+                continuation.yield(false)
+            }
+        }
+        await #expect {
+            _ = try await pair.parent.call("long", upTo: .max)
+        } throws: { error in
+            if case CallError.failed = error { true } else { false }
+        }
+        #expect(await ended.first { _ in true } == false)
+        await pair.close()
+    }
+
+    @Test("Large pieces and small ones have one digest", arguments: [CallOptions.Delivery.inline, .arena])
+    func digestsOfAllPieces(delivery: CallOptions.Delivery) async throws {
+        let pair = try await ConnectedPair(handler: ConnectionTests.echo)
+        var options = CallOptions()
+        options.codec = .none
+        options.digest = .crc32
+        options.delivery = delivery
+        let sizes = [3_000_000, 100, 262_144, 40_000, 600_000, 1]
+        let pieces = sizes.map { ConnectionTests.pattern($0) }
+        for size in [nil, UInt64(sizes.reduce(0, +))] {
+            let rest = Mutex(pieces[...])
+            let body = OutboundBody.pieces(size: size) { rest.withLock { $0.popFirst() } }
+            let answer = try await pair.parent.call("echo", body: body, options: options, upTo: .max)
+            let isSame = answer.body == Array(pieces.joined())
+            #expect(isSame)
+        }
         await pair.close()
     }
 }

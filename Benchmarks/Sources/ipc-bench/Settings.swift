@@ -18,8 +18,7 @@ struct Settings: Sendable {
 }
 
 /// How the calls of a workload are made: `codec=none|zlib`, `digest=none|crc32`, `executor=connection|default` (where
-/// the caller's code runs), `mode=async|blocking` (both ends), `worker=async|blocking`, `delivery=inline|arena|auto` (of
-/// ends that do not block).
+/// the caller's code runs), `mode=async|blocking` (both ends), `worker=async|blocking`, `delivery=inline|arena|auto`.
 ///
 /// What this program does not have yet is skipped, not measured as something else.
 struct Variant {
@@ -38,9 +37,6 @@ struct Variant {
         _ = try Self.choose("executor", settings, ["connection": true, "default": true])
         isBlocking = try Self.choose("mode", settings, ["async": false, "blocking": true])
         hasBlockingWorker = try Self.choose("worker", settings, ["async": false, "blocking": true])
-        guard options.delivery == .inline || !(isBlocking || hasBlockingWorker) else {
-            throw Skip("ends that block share no memory")
-        }
     }
 
     /// The first value of the list is the default.

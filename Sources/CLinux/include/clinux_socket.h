@@ -40,6 +40,9 @@ int64_t clinux_send_descriptor(int fd, const struct clinux_part *parts, int part
 /// sides for large bodies. Never fails; without it all is slower and nothing is wrong.
 void clinux_widen(int fd);
 
+/// Has a read that sleeps give up with -EAGAIN after so long (SO_RCVTIMEO); 0 for never.
+void clinux_limit_reading(int fd, uint64_t nanoseconds);
+
 /// For programs that do little else than move chunks: freed memory of a few MiB stays with the process, instead of going
 /// back to the kernel and coming again, page fault by page fault, for each chunk. Not for a library to decide.
 void clinux_keep_memory(void);

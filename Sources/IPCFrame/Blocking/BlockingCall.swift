@@ -78,8 +78,12 @@ public final class BlockingCall {
     /// Without it the first ``write(_:)`` begins one of unknown size.
     public func respond(size: UInt64? = nil, arguments: [Argument] = []) {
         precondition(head == nil, "a call is answered once")
+        let codec = request.offer.codec
+        // Whether it comes so is for the opener to say.
+        let isShared = codec == .none && link.state.machine.canShareMemory
+        let delivery: BodyDelivery = isShared ? .arena : .inline
         head = ResponseHead(
-            offer: Offer(size: size, codec: request.offer.codec, digest: request.offer.digest),
+            offer: Offer(size: size, codec: codec, delivery: delivery, digest: request.offer.digest),
             arguments: arguments
         )
     }

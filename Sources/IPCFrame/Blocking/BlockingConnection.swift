@@ -9,12 +9,15 @@ public final class BlockingConnection {
     let link: BlockingLink
 
     /// Takes over a connected stream socket.
+    ///
+    /// `sharesMemory`: whether bodies may travel through memory that both ends share; what is used is said call by call.
     public init(
         adopting descriptor: consuming OwnedDescriptor,
         name: String = "",
-        limits: ConnectionLimits = ConnectionLimits()
+        limits: ConnectionLimits = ConnectionLimits(),
+        sharesMemory: Bool = true
     ) {
-        link = BlockingLink(descriptor, role: .parent, name: name, limits: limits)
+        link = BlockingLink(descriptor, role: .parent, name: name, limits: limits, sharesMemory: sharesMemory)
     }
 
     /// Waits until the worker is ready.

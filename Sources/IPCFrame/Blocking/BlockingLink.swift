@@ -13,9 +13,16 @@ final class BlockingLink {
         _ descriptor: consuming OwnedDescriptor,
         role: ConnectionStateMachine.Role,
         name: String,
-        limits: ConnectionLimits
+        limits: ConnectionLimits,
+        sharesMemory: Bool = true
     ) {
-        state = BlockingLinkState(descriptor.release(), role: role, name: name, limits: limits)
+        state = BlockingLinkState(
+            descriptor.release(),
+            role: role,
+            name: name,
+            limits: limits,
+            sharesMemory: sharesMemory
+        )
     }
 
     var end: ConnectionEnd? { state.end }

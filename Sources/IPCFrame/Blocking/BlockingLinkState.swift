@@ -13,20 +13,39 @@ struct BlockingLinkState: ~Copyable {
     private(set) var isPrepared = false
     private(set) var end: ConnectionEnd?
 
-    private var descriptor: CInt
-    private(set) var reader = FrameReader()
+    /// The memory that is shared with the other end, once it is.
+    var region: ArenaRegion?
+    var isArenaTried = false
+    /// Goes with the ARENA frame that waits.
+    var arenaDescriptor: PassedDescriptor?
+    /// Our half has been used; reading gives up after ``arenaIdleTime``, so that its memory can go back.
+    var isArenaUsed = false
+    /// Without a word from the other end for so long, our half's memory goes back to the system.
+    var arenaIdleTime = Duration.seconds(10)
+
+    let role: ConnectionStateMachine.Role
+    private(set) var descriptor: CInt
+    var reader = FrameReader()
     private(set) var writer = FrameWriter()
     private var isShutdownWanted = false
     private var isWritingOver = false
     /// The end of the file has come: the socket would be ready for reading for ever.
     private var isReadingOver = false
 
-    init(_ descriptor: CInt, role: ConnectionStateMachine.Role, name: String, limits: ConnectionLimits) {
+    init(
+        _ descriptor: CInt,
+        role: ConnectionStateMachine.Role,
+        name: String,
+        limits: ConnectionLimits,
+        sharesMemory: Bool
+    ) {
         self.descriptor = descriptor
+        self.role = role
         clinux_widen(descriptor)
         var rules = ConnectionStateMachine.Configuration()
         rules.capabilities.limits = limits
         rules.capabilities.features = Capabilities.whole
+        if sharesMemory { rules.capabilities.features |= Capabilities.arena }
         rules.capabilities.name = name
         rules.capabilities.pid = UInt32(truncatingIfNeeded: getpid())
         machine = ConnectionStateMachine(role: role, configuration: rules)
@@ -62,9 +81,11 @@ struct BlockingLinkState: ~Copyable {
         _ options: CallOptions
     ) throws(CallError) -> (stream: BlockingStream, offer: Offer, isSent: Bool) {
         if let end { throw .connection(end) }
+        let codec = machine.canCompress ? options.codec : .none
         let offer = Offer(
             size: size,
-            codec: machine.canCompress ? options.codec : .none,
+            codec: codec,
+            delivery: delivery(of: size, codec, options.delivery),
             digest: machine.canDigest ? options.digest : .none,
             isHeld: options.holdsBody
         )
@@ -74,6 +95,7 @@ struct BlockingLinkState: ~Copyable {
         do throws(CallRejection) {
             let id = try machine.openCall(request)
             let stream = BlockingStream(id: id, limits: machine.limits)
+            stream.delivery = options.delivery
             streams[id] = stream
             return (stream, offer, whole != nil)
         } catch {
@@ -128,9 +150,18 @@ struct BlockingLinkState: ~Copyable {
 
     // MARK: The socket
 
+    /// Why reading stopped.
+    private enum ReadingStop { case noMoreFrames, nothing, endOfFile, arena }
+
     /// Reads until a frame is whole, as far as there is something or it `waits`, and takes those that came with it.
     private mutating func readFrames(waits: Bool) {
-        isReadingOver = Self.readFrames(waits: waits, from: descriptor, &reader, into: &machine, for: streams)
+        var stop = Self.readFrames(waits: waits, from: descriptor, &reader, into: &machine, for: streams)
+        while stop == .arena, reader.holdsFrame, machine.phase != .closed {
+            performActions()
+            stop = Self.readFrames(waits: false, from: descriptor, &reader, into: &machine, for: streams)
+        }
+        isReadingOver = stop == .endOfFile
+        if waits, stop == .nothing { releaseArena() }
     }
 
     private static func readFrames(
@@ -139,7 +170,7 @@ struct BlockingLinkState: ~Copyable {
         _ reader: inout FrameReader,
         into machine: inout ConnectionStateMachine,
         for streams: CallTable<BlockingStream>
-    ) -> Bool {
+    ) -> ReadingStop {
         repeat {
             switch reader.next(
                 from: descriptor,
@@ -147,17 +178,21 @@ struct BlockingLinkState: ~Copyable {
                 admit: { machine.admit($0) },
                 landing: { machine.canLand($0) ? streams[$0.stream]?.landing : nil }
             ) {
-            case .frame(let header, let payload): machine.receive(header, payload: payload)
+            case .frame(let header, let payload):
+                machine.receive(header, payload: payload)
+                // What it brings is taken before the next frame comes: a descriptor, or bytes that the next may land behind.
+                if header.type == .arena || (header.type == .data && header.flags.contains(.arena)) { return .arena }
             case .landed(let header): _ = machine.receiveLanded(header)
-            case .wouldBlock, .rejected: break
+            case .wouldBlock: return .nothing
+            case .rejected: break
             case .endOfFile(let duringFrame):
                 machine.receiveEndOfFile(duringFrame: duringFrame)
-                return true
+                return .endOfFile
             case .violation(let violation): machine.abort(.violation(violation))
             case .failed(let error): machine.abort(.system(error))
             }
         } while reader.holdsFrame && machine.phase != .closed
-        return false
+        return .noMoreFrames
     }
 
     /// Does what the rules say and writes as much as the socket takes.
@@ -165,18 +200,20 @@ struct BlockingLinkState: ~Copyable {
         guard machine.hasWork || !writer.isEmpty else { return }
         var action = machine.nextAction()
         repeat {
-            while let next = action {
-                perform(next)
-                action = machine.nextAction()
-            }
+            if let action { perform(action) }
+            performActions()
             flush()
             action = machine.nextAction()
         } while action != nil
     }
 
+    private mutating func performActions() {
+        while let action = machine.nextAction() { perform(action) }
+    }
+
     private mutating func flush() {
         guard descriptor >= 0, !isWritingOver else { return }
-        switch Self.write(to: descriptor, with: &writer, from: &machine) {
+        switch Self.write(to: descriptor, with: &writer, from: &machine, &arenaDescriptor) {
         case .done:
             guard isShutdownWanted else { return }
             isWritingOver = true
@@ -192,9 +229,11 @@ struct BlockingLinkState: ~Copyable {
     private static func write(
         to descriptor: CInt,
         with writer: inout FrameWriter,
-        from machine: inout ConnectionStateMachine
+        from machine: inout ConnectionStateMachine,
+        _ arenaDescriptor: inout PassedDescriptor?
     ) -> FrameWriter.Outcome {
-        writer.write(to: descriptor, next: { machine.nextFrame() })
+        // Only ARENA goes with one.
+        writer.write(to: descriptor, next: { machine.nextFrame() }, passed: { _ in arenaDescriptor.take() })
     }
 
     // MARK: The rules
@@ -202,8 +241,7 @@ struct BlockingLinkState: ~Copyable {
     private mutating func perform(_ action: MachineAction) {
         switch action {
         case .prepare: isPrepared = true
-        // Neither end of this kind offers to share memory.
-        case .arena: break
+        case .arena: adoptArena()
         case .open, .drain, .pong, .taken, .sendable, .consumed: break
         case .call(let id, let request):
             let stream = BlockingStream(id: id, limits: machine.limits)
@@ -236,7 +274,12 @@ struct BlockingLinkState: ~Copyable {
     }
 
     private mutating func deliver(_ id: UInt64, _ chunk: Chunk) {
-        guard let stream = streams[id], !stream.inbound.put(.chunk(chunk)) else { return }
+        guard let stream = streams[id] else { return }
+        if let place = chunk.place, let region, let landing = stream.landing {
+            landing.add(place, from: region)
+            return machine.consume(id, count: place.count, isFlush: chunk.isFlush)
+        }
+        guard !stream.inbound.put(.chunk(chunk)) else { return }
         let detail = "the chunks that wait take far more memory than the bytes that they carry"
         stream.fail(.corruptBody(detail))
         machine.stop(id, code: .corruptChunk, reason: detail)
@@ -255,6 +298,9 @@ struct BlockingLinkState: ~Copyable {
         end = reason
         _ = close(descriptor)
         descriptor = -1
+        reader.descriptors.removeAll()
+        writer.closeDescriptors()
+        arenaDescriptor = nil
         for stream in streams.values { stream.fail(.connection(reason), isDropping: false) }
         streams.removeAll()
     }

@@ -17,6 +17,9 @@ final class BlockingStream {
     /// The receiver wants no more of our body.
     var outboundFailure: CallError?
 
+    /// How the bodies of a call of ours travel; of the peer's, as they are offered.
+    var delivery = CallOptions.Delivery.arena
+
     /// Our own call is given up then.
     var deadline: ContinuousMoment?
 
@@ -111,7 +114,13 @@ final class BlockingStream {
         do throws(CallError) {
             switch item {
             case .chunk(let chunk):
-                let bytes = try decoder.decode(chunk)
+                let bytes: [UInt8]
+                if let place = chunk.place, let region = link.state.region {
+                    bytes = region.read(place)
+                    decoder.addToDigest(bytes[...])
+                } else {
+                    bytes = try decoder.decode(chunk)
+                }
                 self.decoder = decoder
                 held = (chunk.rawCount, chunk.isFlush)
                 return .piece(bytes)
@@ -160,11 +169,14 @@ final class BlockingStream {
     private func release(_ link: BlockingLink) {
         if !isAtOnce, !isAccepted, decoder != nil {
             isAccepted = true
-            link.state.machine.accept(id)
+            link.state.accept(id, delivery)
         }
         let (count, isFlush) = held
         held = (0, false)
-        if isFlush || count > 0, isFlush || !isAtOnce { link.state.machine.consume(id, count: count, isFlush: isFlush) }
+        guard isFlush || count > 0, isFlush || !isAtOnce else { return }
+        link.state.machine.consume(id, count: count, isFlush: isFlush)
+        // The sender may wait for it, also while more is here to be looked at.
+        link.obey()
     }
 
     /// The next piece; nil at the end.
@@ -221,18 +233,18 @@ final class BlockingStream {
         takeAnswer: () throws -> Void = {}
     ) throws {
         var rest = bytes
+        // A slot that was reserved while there was no room for the chunk, if this ends before it is used.
+        defer { link.state.machine.giveBack(id) }
         while !rest.isEmpty {
             try takeAnswer()
             if let failure = failure ?? outboundFailure { throw failure }
             guard isSending(link) else { throw CallError.stopped(code: .stopped, reason: "the call is over") }
-            let room = link.state.machine.sendRoom(id)
-            guard !room.isEmpty else {
+            guard let chunk = link.state.nextChunk(of: rest, on: id, &encoder) else {
                 try wait(link) { isSendable(link) || (takesAnswer && hasNews) }
                 continue
             }
-            let count = min(room.bytes, Int(limits.maxChunk), rest.count)
-            link.state.machine.send(encoder.encode(rest.prefix(count)), on: id)
-            rest = rest.dropFirst(count)
+            link.state.machine.send(chunk, on: id)
+            rest = rest.dropFirst(chunk.rawCount)
             if !isLast || !rest.isEmpty { link.obey() }
         }
     }

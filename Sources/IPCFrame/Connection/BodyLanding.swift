@@ -52,6 +52,12 @@ final class BodyLanding: Sendable {
         }
     }
 
+    /// The next chunk, which lies in the arena.
+    func add(_ place: ArenaPlace, from region: ArenaRegion) {
+        unsafe withRoom(at: 0) { unsafe region.read(place, to: $0) }
+        add(place.count)
+    }
+
     /// Whether nothing has come here.
     var isUnused: Bool { state.withLock { $0.filled == 0 } }
 

@@ -145,8 +145,7 @@ extension Connection {
         record.statistics.add(chunk, isSent: false)
         if let place = chunk.place, let landing = record.landing, let region = arena.region {
             // Copied at once, before this side can say that it reads the slot no more.
-            unsafe landing.withRoom(at: 0) { unsafe region.read(place, to: $0) }
-            landing.add(place.count)
+            landing.add(place, from: region)
             return machine.consume(id, count: place.count, isFlush: chunk.isFlush)
         }
         var chunk = chunk

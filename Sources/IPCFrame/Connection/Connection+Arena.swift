@@ -15,9 +15,7 @@ final class ArenaHolder: Sendable {
 extension Connection {
     /// How to offer a body of ours.
     func delivery(of size: UInt64?, _ codec: BodyCodec, _ wanted: CallOptions.Delivery) -> BodyDelivery {
-        guard codec == .none, wanted.usesArena(size: size) else { return .inline }
-        if let size, size <= UInt64(machine.limits.initialCredit) { return .inline }
-        return shareMemory() ? .arena : .inline
+        wanted.usesArena(size, codec, machine.limits) && shareMemory() ? .arena : .inline
     }
 
     /// The application wants the body that was offered.
@@ -47,24 +45,13 @@ extension Connection {
 
     /// Child: maps the region that has come.
     func adoptArena() {
-        guard let descriptor = reader.descriptors.take() else {
-            // This process can have no more descriptors: everything comes inline.
-            guard !reader.descriptors.wereLost else { return }
-            refuseArena("the arena's descriptor did not come")
-            return
-        }
-        let result = descriptor.withRawValue { file in
-            Result<ArenaRegion, SystemError> { () throws(SystemError) in
-                try ArenaRegion(mapping: file, isParent: false)
-            }
-        }
-        switch result {
-        case .success(let region):
+        do throws(ProtocolViolation) {
+            guard let region = try ArenaRegion.adopt(from: &reader.descriptors) else { return }
             arena.region = region
             machine.adoptArena()
             noteArenaUse()
-        case .failure(let error):
-            if ArenaRegion.isPeersFault(error) { refuseArena(ArenaRegion.fault(error)) }
+        } catch {
+            machine.abort(.violation(error))
         }
     }
 
@@ -88,10 +75,5 @@ extension Connection {
         guard end == nil, let region = arena.region else { return }
         guard arenaUses == uses, machine.areAllSlotsFree else { return watchArena() }
         region.release()
-    }
-
-    private func refuseArena(_ detail: String) {
-        let type = FrameType.arena.rawValue
-        machine.abort(.violation(ProtocolViolation(.badDescriptors, frameType: type, detail: detail)))
     }
 }

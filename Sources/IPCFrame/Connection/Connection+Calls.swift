@@ -64,6 +64,7 @@ extension Connection {
         reusing memory: inout [UInt8],
         upTo limit: UInt64
     ) async throws(CallError) -> Answer {
+        let isReusing = memory.capacity > 0
         let opening = Opening(reusing: &memory, upTo: limit)
         order { connection in
             do throws(CallError) {
@@ -79,7 +80,14 @@ extension Connection {
             order(isInTurn: true) { _ in opening.call.withLock { $0 }?.cancel() }
         }
         let head = try result.get()
-        if let whole = head.whole { return try Answer(head, whole, upTo: limit) }
+        if let whole = head.whole {
+            let answer = try Answer(head, whole, upTo: limit)
+            guard isReusing else { return answer }
+            // So that a large answer after a small one still finds its memory.
+            var bytes = opening.answer.takeMemory()
+            bytes.replaceSubrange(0..., with: answer.body)
+            return Answer(arguments: answer.arguments, body: bytes, trailer: answer.trailer)
+        }
         guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("only what was opened is answered") }
         let response = call.response(head, landing: opening.answer.landing)
         var bytes = opening.answer.takeMemory()

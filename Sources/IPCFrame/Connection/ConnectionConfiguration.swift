@@ -78,6 +78,11 @@ public struct CallOptions: Sendable {
             }
         }
 
+        /// The same for a body of ours: one that is sent at once, or compressed, never goes so.
+        func usesArena(_ size: UInt64?, _ codec: BodyCodec, _ limits: ConnectionLimits) -> Bool {
+            codec == .none && usesArena(size: size) && size.map { $0 > UInt64(limits.initialCredit) } ?? true
+        }
+
         /// A single chunk gains nothing from the arena.
         private static let worthwhileBytes = UInt64(ArenaLayout.slotBytes)
     }

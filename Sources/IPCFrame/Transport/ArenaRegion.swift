@@ -35,13 +35,38 @@ internal import Glibc
         return (try ArenaRegion(mapping: file, isParent: true), descriptor)
     }
 
+    /// Child: maps the region whose descriptor has come with ARENA; nil where this process cannot have it, and everything
+    /// comes inline.
+    ///
+    /// - Throws: a violation when the descriptor did not come, or is not what it must be.
+    static func adopt(from descriptors: inout ReceivedDescriptors) throws(ProtocolViolation) -> ArenaRegion? {
+        guard let descriptor = descriptors.take() else {
+            guard !descriptors.wereLost else { return nil }
+            throw refused("the arena's descriptor did not come")
+        }
+        let result = descriptor.withRawValue { file in
+            Result<ArenaRegion, SystemError> { () throws(SystemError) in
+                try ArenaRegion(mapping: file, isParent: false)
+            }
+        }
+        switch result {
+        case .success(let region): return region
+        case .failure(let error) where isPeersFault(error): throw refused(fault(error))
+        case .failure: return nil
+        }
+    }
+
+    private static func refused(_ detail: String) -> ProtocolViolation {
+        ProtocolViolation(.badDescriptors, frameType: FrameType.arena.rawValue, detail: detail)
+    }
+
     deinit { unsafe clinux_arena_unmap(base, ArenaLayout.byteCount) }
 
     /// Whether a failure of ``init(mapping:isParent:)`` is the other end's fault.
-    static func isPeersFault(_ error: SystemError) -> Bool { error.call == "arena" }
+    private static func isPeersFault(_ error: SystemError) -> Bool { error.call == "arena" }
 
     /// What is wrong with a region, for a person.
-    static func fault(_ error: SystemError) -> String {
+    private static func fault(_ error: SystemError) -> String {
         switch error.errno {
         case EPERM: "the arena's seals are not SHRINK, GROW and SEAL"
         case ERANGE: "the arena does not have \(ArenaLayout.byteCount) bytes"

@@ -56,7 +56,8 @@ struct FrameReader {
     /// belongs.
     ///
     /// After `wouldBlock` the socket must be waited for, by a poll that tells of bytes (level-triggered) before it is
-    /// tried again. With `waits` a read sleeps until there is something, and `wouldBlock` never comes.
+    /// tried again. With `waits` a read sleeps until there is something; `wouldBlock` comes only where the socket limits
+    /// that.
     mutating func next(
         from descriptor: CInt,
         waits: Bool = false,
