@@ -19,9 +19,10 @@ BULK = ["W2", "W2_75", "W2_275", "W3"]
 VARIANTS = [
     ("ipcframe", [], list(WORKLOADS), "inline, digest none, called from the connection's executor"),
     ("ipcframe_default", ["executor=default"], ["W1"], "called from the default executor"),
-    ("ipcframe_blocking", ["mode=blocking"], ["W1"], "the blocking call"),
+    ("ipcframe_blocking", ["mode=blocking"], ["W1", *BULK], "both ends block"),
     ("ipcframe_crc32", ["digest=crc32"], BULK, "inline, digest crc32"),
     ("ipcframe_arena", ["delivery=arena"], BULK, "shared memory"),
+    ("ipcframe_arena_blocking", ["delivery=arena", "mode=blocking"], BULK, "shared memory, both ends block"),
     ("ipcframe_zlib", ["codec=zlib", "digest=crc32"], ["W2"], "inline, zlib"),
 ]
 

@@ -200,8 +200,10 @@ struct BlockingLinkState: ~Copyable {
         guard machine.hasWork || !writer.isEmpty else { return }
         var action = machine.nextAction()
         repeat {
-            if let action { perform(action) }
-            performActions()
+            while let next = action {
+                perform(next)
+                action = machine.nextAction()
+            }
             flush()
             action = machine.nextAction()
         } while action != nil
