@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test("Both ends send at once, more than any window, and none waits for ever", arguments: BlockingRig.Driver.allCases)
+    @Test("Both ends send at once, more than any window, and none waits", arguments: BlockingRig.Driver.allCases)
     func streamsBothWays(child: BlockingRig.Driver) async throws {
         try await BlockingRig.withBlockingParent(child: child) { parent in
             var sent = CRC32Digest()
