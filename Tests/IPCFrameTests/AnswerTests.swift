@@ -5,8 +5,10 @@ import Testing
 @testable import IPCFrame
 
 extension Connection {
-    /// Whether the reactor takes an answer by itself.
-    fileprivate var isCollecting: Bool { calls.values.contains { $0.isCollecting } }
+    /// Whether the reactor takes an answer by itself, of which its caller knows nothing, awake or not.
+    fileprivate var isCollecting: Bool {
+        calls.values.contains { $0.collectedHead != nil && $0.response?.isFilled == false }
+    }
 
     /// As when a chunk of a body is found to be bad.
     fileprivate func stopAllBodies() {

@@ -32,8 +32,8 @@ final class CallRecord {
 
     /// Where the body for us is read, if its reader wants all of it in one piece of memory.
     var landing: BodyLanding?
-    /// Whether the reactor has accepted that body by itself, and its reader sleeps until all of it is here.
-    var isCollecting = false
+    /// How the answer has begun, while the reactor takes its body by itself and nobody else knows of it.
+    var collectedHead: ResponseHead?
     /// Whether the digest of large chunks for us is computed as they come.
     var isDigestedInPassing = false
     /// Whether the body for us came as a file, whose bytes count as received when they have been read.
@@ -89,6 +89,7 @@ final class CallRecord {
         roomWaiter.take()?(.failure(failure))
         run.take()?.finish(.failure(failure))
         flushWaiter.take()?(.failure(failure))
+        collectedHead = nil
         response?.fill(.failure(failure))
         inbound.fail(failure, dropping: isDroppingInbound)
         landing = nil

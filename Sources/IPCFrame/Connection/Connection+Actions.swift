@@ -86,26 +86,28 @@ extension Connection {
 
     private func receiveResponse(_ id: UInt64, _ head: ResponseHead) {
         guard let record = calls[id], let response = record.response else { return }
-        response.fill(.success(head), wakes: false)
         record.isDigestedInPassing = isDigestedInPassing(head.offer)
-        if let whole = head.whole {
-            record.statistics.addWhole(whole.bytes.count)
-            record.failOutbound(Self.isAnswered)
-        } else if !machine.isSentAtOnce(head.offer),
+        if head.whole == nil, !machine.isSentAtOnce(head.offer),
             let landing = response.makeLanding(for: head.offer, codec: configuration.chunkPool.codec)
         {
             record.landing = landing
-            record.isCollecting = true
+            // Kept from a caller who does not sleep yet, too: the body is not his to accept.
+            record.collectedHead = head
             accept(id)
             return
+        }
+        response.fill(.success(head), wakes: false)
+        if let whole = head.whole {
+            record.statistics.addWhole(whole.bytes.count)
+            record.failOutbound(Self.isAnswered)
         }
         arrivals.append(.response(response))
     }
 
     /// Tells who waits for all of an answer, when it is here or comes another way.
     func tellCollector(_ record: CallRecord) {
-        guard record.isCollecting, let response = record.response else { return }
-        record.isCollecting = false
+        guard let head = record.collectedHead.take(), let response = record.response else { return }
+        response.fill(.success(head), wakes: false)
         arrivals.append(.response(response))
     }
 
