@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 internal import CLinux
 
 // Delivery by arena, as in Connection+Arena.

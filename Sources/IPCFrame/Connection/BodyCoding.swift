@@ -106,6 +106,17 @@ extension WholeBody {
     }
 }
 
+extension Chunk {
+    /// The same with the digest of its raw bytes.
+    func proved(by raw: Span<UInt8>, _ codec: ChunkCodec?) -> Chunk {
+        var digest = CRC32Digest(codec: codec)
+        digest.update(raw)
+        var chunk = self
+        chunk.crc32 = digest.value
+        return chunk
+    }
+}
+
 extension CRC32Digest {
     /// The raw bytes of a chunk that is not compressed: its own digest if that is known, as it must be of one in the arena.
     mutating func update(with chunk: Chunk) {

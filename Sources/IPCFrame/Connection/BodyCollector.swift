@@ -64,11 +64,19 @@ struct BodyCollector {
 
     /// Has `bytes` hold `count` bytes, which are not set: whoever asks writes all of them before anybody sees them.
     static func makeRoom(for count: Int, in bytes: inout [UInt8]) {
-        bytes.removeAll(keepingCapacity: bytes.capacity >= count)
+        let hasRoom = bytes.capacity >= count
+        let before = address(of: bytes)
+        bytes.removeAll(keepingCapacity: hasRoom)
         bytes.append(addingCapacity: count) { span in
             unsafe span.withUnsafeMutableBufferPointer { _, initialized in initialized = count }
         }
-        useHugePages(&bytes, capacity: count)
+        // Memory that is used again has had the advice.
+        if !hasRoom || address(of: bytes) != before { useHugePages(&bytes, capacity: count) }
+    }
+
+    /// Only told apart, never followed.
+    private static func address(of bytes: [UInt8]) -> UInt {
+        unsafe bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
     }
 
     /// Of use for memory that was just reserved and not written to.

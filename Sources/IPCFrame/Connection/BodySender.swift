@@ -141,11 +141,7 @@ final class BodySender: Sendable {
                 state.encoder.addToDigest(raw)
                 return chunk
             }
-            var proved = chunk
-            var digest = CRC32Digest(codec: connection.configuration.chunkPool.codec)
-            digest.update(raw.span)
-            proved.crc32 = digest.value
-            return proved
+            return chunk.proved(by: raw.span, connection.configuration.chunkPool.codec)
         }
     }
 

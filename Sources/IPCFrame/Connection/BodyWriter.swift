@@ -134,16 +134,18 @@ public final class BodyWriter: Sendable {
     }
 
     func finish(_ trailer: Trailer) async throws(CallError) {
-        if state.withLock({ $0.isHandedOver && $0.failure == nil }) {
-            return connection.sendEnd(id, digest: nil, trailer: trailer)
-        }
-        let (rest, offer, written, isStarted) = try state.withLock { state throws(CallError) in
+        typealias Left = (rest: [UInt8], offer: Offer, written: UInt64, isStarted: Bool)
+        let left = try state.withLock { state throws(CallError) -> Left? in
             if let failure = state.failure { throw failure }
             state.isFinished = true
+            guard !state.isHandedOver else { return nil }
             defer { state.buffer = [] }
             // All of it is here: the size is known now.
             if state.sender == nil, state.offer.size == nil { state.offer.size = UInt64(state.buffer.count) }
             return (state.buffer, state.offer, state.written, state.sender != nil)
+        }
+        guard let (rest, offer, written, isStarted) = left else {
+            return connection.sendEnd(id, digest: nil, trailer: trailer)
         }
         if let size = offer.size, size != written {
             throw .source("the handler announced \(size) bytes and wrote \(written)")

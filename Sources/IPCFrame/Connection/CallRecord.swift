@@ -42,6 +42,8 @@ final class CallRecord {
     // Opener.
     let response: ResponseSlot?
     let events: CallEvents?
+    /// What the caller has said who wants all of the answer.
+    var collector: AnswerCollector?
 
     // Answerer.
     /// The call in its handler's hands; it holds the connection, so only as long as the call is open.

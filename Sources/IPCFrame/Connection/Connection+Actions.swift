@@ -88,7 +88,7 @@ extension Connection {
         guard let record = calls[id], let response = record.response else { return }
         record.isDigestedInPassing = isDigestedInPassing(head.offer)
         if head.whole == nil, !machine.isSentAtOnce(head.offer),
-            let landing = response.makeLanding(for: head.offer, codec: configuration.chunkPool.codec)
+            let landing = record.collector?.makeLanding(for: head.offer, codec: configuration.chunkPool.codec)
         {
             record.landing = landing
             // Kept from a caller who does not sleep yet, too: the body is not his to accept.
@@ -152,9 +152,7 @@ extension Connection {
         }
         var chunk = chunk
         if record.isDigestedInPassing, !chunk.isCompressed, chunk.place == nil, chunk.rawCount >= Self.digestedChunk {
-            var digest = CRC32Digest(codec: configuration.chunkPool.codec)
-            digest.update(chunk.bytes.span)
-            chunk.crc32 = digest.value
+            chunk = chunk.proved(by: chunk.bytes.span, configuration.chunkPool.codec)
         }
         tellCollector(record)
         guard !record.inbound.put(.chunk(chunk)) else { return }

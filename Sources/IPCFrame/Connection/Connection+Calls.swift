@@ -14,7 +14,7 @@ extension Connection {
         body: OutboundBody = .none,
         options: CallOptions = CallOptions()
     ) throws(CallError) -> OutgoingCall {
-        try open(method, arguments, body, options, answer: ResponseSlot())
+        try open(method, arguments, body, options, answer: ResponseSlot(), collector: nil)
     }
 
     /// Makes a call and collects its answer, of at most `limit` raw bytes.
@@ -65,10 +65,12 @@ extension Connection {
         upTo limit: UInt64
     ) async throws(CallError) -> Answer {
         let isReusing = memory.capacity > 0
-        let opening = Opening(reusing: &memory, upTo: limit)
+        let collector = AnswerCollector(reusing: &memory, upTo: limit)
+        let opening = Opening()
         order { connection in
             do throws(CallError) {
-                let call = try connection.open(method, arguments, body, options, answer: opening.answer)
+                let answer = opening.answer
+                let call = try connection.open(method, arguments, body, options, answer: answer, collector: collector)
                 opening.call.withLock { $0 = call }
             } catch {
                 opening.answer.fill(.failure(error))
@@ -84,26 +86,22 @@ extension Connection {
             let answer = try Answer(head, whole, upTo: limit)
             guard isReusing else { return answer }
             // So that a large answer after a small one still finds its memory.
-            var bytes = opening.answer.takeMemory()
+            var bytes = collector.takeMemory()
             bytes.replaceSubrange(0..., with: answer.body)
             return Answer(arguments: answer.arguments, body: bytes, trailer: answer.trailer)
         }
         guard let call = opening.call.withLock({ $0 }) else { preconditionFailure("only what was opened is answered") }
-        let response = call.response(head, landing: opening.answer.landing)
-        var bytes = opening.answer.takeMemory()
+        let response = call.response(head, landing: collector.landing)
+        var bytes = collector.takeMemory()
         try await response.body.collect(into: &bytes, upTo: limit)
         return Answer(arguments: response.arguments, body: bytes, trailer: response.body.trailer ?? Trailer())
     }
 
     /// A call that its caller does not wait for before the answer.
     private final class Opening: Sendable {
-        let answer: ResponseSlot
+        let answer = ResponseSlot()
         /// Set on the reactor, before an answer can come.
         let call = Mutex<OutgoingCall?>(nil)
-
-        init(reusing memory: inout [UInt8], upTo limit: UInt64) {
-            answer = ResponseSlot(reusing: &memory, upTo: limit)
-        }
     }
 
     private func open(
@@ -111,7 +109,8 @@ extension Connection {
         _ arguments: [Argument],
         _ body: OutboundBody,
         _ options: CallOptions,
-        answer: ResponseSlot
+        answer: ResponseSlot,
+        collector: AnswerCollector?
     ) throws(CallError) -> OutgoingCall {
         if let end { throw .connection(end) }
         guard (1...256).contains(method.utf8.count) else { throw .methodNameLength(method.utf8.count) }
@@ -130,6 +129,7 @@ extension Connection {
         let events = CallEvents()
         let record = CallRecord(pool: configuration.chunkPool, response: answer, events: events)
         record.delivery = options.delivery
+        record.collector = collector
         if let bytes = body.bytes, machine.isSentAtOnce(offer) {
             request.whole = record.whole(bytes, as: offer, maxChunk: maxChunk)
         }
