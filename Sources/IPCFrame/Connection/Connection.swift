@@ -210,10 +210,6 @@ public actor Connection {
 
     // MARK: Obeying the rules
 
-    /// A peer that reads as fast as we write would have one turn go on as long as a body lasts; each round writes a MiB of it
-    /// at most.
-    private static let roundsPerTurn = 8
-
     /// Does what the rules say, then writes what is to be written.
     ///
     /// Call after every change of the machine. Who calls again at once has the writing wait for that (`writes`: false).
@@ -222,21 +218,13 @@ public actor Connection {
         guard !isObeying else { return }
         isObeying = true
         defer { isObeying = false }
-        var rounds = 0
         repeat {
             while let action = machine.nextAction() { perform(action) }
             guard writes else { return }
             tellArrivals()
             if end == nil, machine.hasWork || !writer.isEmpty { flushOutput() }
-            rounds += 1
-            guard rounds < Self.roundsPerTurn else { return obeyLater() }
         } while hasMoreToDo()
         if let unwrittenEnd, writer.isEmpty || isWritingOver { finish(unwrittenEnd) }
-    }
-
-    /// Others on this reactor have their turn.
-    private func obeyLater() {
-        reactor.perform { self.assumeIsolated { $0.obey() } }
     }
 
     /// Wakes those for whom something has come when all that came with it is in its place: they would go back to sleep
