@@ -16,6 +16,7 @@ struct ConnectedPair {
         pool: ChunkPool = .shared,
         passesFiles: Bool = true,
         childReactor: Reactor? = nil,
+        placement: (@Sendable (_ method: String) -> Placement)? = nil,
         handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void,
         parentHandler: (@Sendable @concurrent (IncomingCall) async throws -> Void)? = nil
     ) async throws {
@@ -26,7 +27,7 @@ struct ConnectedPair {
         childConfiguration.limits = limits
         childConfiguration.chunkPool = pool
         childConfiguration.passesFiles = passesFiles
-        childConfiguration.handle(with: handler)
+        childConfiguration.handle(placement: placement, with: handler)
         let reactor = childReactor ?? Reactor(name: "child")
         if childReactor == nil { reactor.start() }
         var parentConfiguration = ConnectionConfiguration(name: "parent")

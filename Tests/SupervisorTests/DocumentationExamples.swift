@@ -35,6 +35,20 @@ enum WriteAWorkerPage {
         return (seconds, table)
     }
 
+    private static let index: [String: [UInt8]] = [:]
+
+    private static func importAll(_ call: IncomingCall) async throws {}
+
+    static func answerAtOnce() {
+        Worker.run(name: "stations", placement: { $0 == "find" ? .onReactor : .onThread }) { call in
+            switch call.method {
+            case "find": try await call.respond(index[call["id"] ?? ""] ?? [])
+            case "import": try await importAll(call)
+            default: throw Worker.unknownMethod(call.method)
+            }
+        }
+    }
+
     private enum Tables {
         static func load() throws {}
         static func look(up key: String) throws -> [UInt8] { Array(key.utf8) }
@@ -207,7 +221,7 @@ enum TunePage {
                 }
             }
         }
-        #expect(blocks == 13)
+        #expect(blocks == 14)
     }
 
     /// A property or a case that is added later has to be told of on its page.

@@ -7,6 +7,18 @@ import sys
 from .places import BENCHMARKS
 from .session import Contender
 
+# How much is moved, of each way: its name and settings, what it is compared with, and the part of its throughput that was
+# promised.
+BULK = (
+    ("digest none", {}, "reference", 0.9),
+    ("digest crc32", {"digest": "crc32"}, "reference", 0.8),
+    ("digest none, everything on threads", {"executor": "default", "handlers": "thread"}, "reference", None),
+    ("blocking", {"mode": "blocking"}, "reference", 0.9),
+    ("blocking, digest crc32", {"mode": "blocking", "digest": "crc32"}, "reference", 0.8),
+    ("arena", {"delivery": "arena"}, "reference-shm", 0.9),
+    ("arena, blocking", {"delivery": "arena", "mode": "blocking"}, "reference-shm", 0.9),
+)
+
 
 def ours(session, name="ipcframe", **settings):
     return Contender(name, [session.programs["ipc-bench"]], **settings)
@@ -20,6 +32,11 @@ def reference(session):
 def shared_memory(session):
     """One region that both have mapped, in C."""
     return Contender("reference-shm", [session.programs["bench-reference"]], transport="shm")
+
+
+def bulk(session):
+    """All ways of ``BULK``, and what they are compared with."""
+    return [reference(session), shared_memory(session)] + [ours(session, name, **settings) for name, settings, *_ in BULK]
 
 
 def python(session, name="python", **settings):

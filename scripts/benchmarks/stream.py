@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """1 GiB one way in messages of 1 MiB, and the memory that it takes."""
-from .contenders import ours, reference, shared_memory
-from .echo import JUDGED
+from .contenders import BULK, bulk
 from .session import ratios, spread, values
 
 NEEDS = ("ipc-bench", "bench-reference")
@@ -9,14 +8,8 @@ MOST_MEMORY = 32
 
 
 def measure(session):
-    results = session.compare(
-        [reference(session), ours(session, "digest none"), ours(session, "digest crc32", digest="crc32"),
-         ours(session, "blocking", mode="blocking"),
-         ours(session, "blocking, digest crc32", mode="blocking", digest="crc32"), shared_memory(session),
-         ours(session, "arena", delivery="arena"),
-         ours(session, "arena, blocking", delivery="arena", mode="blocking")],
-        "W3")
-    for name, other, least in JUDGED:
+    results = session.compare(bulk(session), "W3")
+    for name, _, other, least in BULK:
         mine, theirs = (values(results.get(who), "gb_per_s") for who in (name, other))
         if not mine:
             continue

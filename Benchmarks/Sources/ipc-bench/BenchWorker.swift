@@ -6,6 +6,7 @@ import Synchronization
 /// The child: answers the workloads' calls.
 enum BenchWorker {
     static let argument = "--worker"
+    static let reactorArgument = "--reactor-worker"
     static let blockingArgument = "--blocking-worker"
 
     /// The same, one call after the other.
@@ -27,9 +28,11 @@ enum BenchWorker {
         }
     }
 
-    static func run() -> Never {
+    /// Calls that only move bytes run where `placement` says.
+    static func run(_ placement: Placement = .onThread) -> Never {
         let message = Mutex<[UInt8]>([])
-        Worker.run(name: "ipc-bench") { call in
+        let place: @Sendable (String) -> Placement = { ["objects", "spin"].contains($0) ? .onThread : placement }
+        Worker.run(name: "ipc-bench", placement: place) { call in
             switch call.method {
             case "echo":
                 var bytes = message.withLock { $0.taken() }

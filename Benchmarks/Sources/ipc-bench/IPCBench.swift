@@ -17,6 +17,7 @@ struct IPCBench {
     static func main() {
         let arguments = CommandLine.arguments
         if arguments.count == 2, arguments[1] == BenchWorker.argument { BenchWorker.run() }
+        if arguments.count == 2, arguments[1] == BenchWorker.reactorArgument { BenchWorker.run(.onReactor) }
         if arguments.count == 2, arguments[1] == BenchWorker.blockingArgument { BenchWorker.runBlocking() }
         guard arguments.count >= 2, !arguments[1].hasPrefix("-") else {
             print("usage: ipc-bench WORKLOAD [KEY=VALUE ...]; see IPCBench.swift")
@@ -54,6 +55,7 @@ struct IPCBench {
             let metrics = try bench.measure(workload)
             return line(name, metrics, try bench.stop())
         }
+        if variant.handlers == .onReactor { configuration.arguments = [BenchWorker.reactorArgument] }
         if variant.hasBlockingWorker { configuration.arguments = [BenchWorker.blockingArgument] }
         configuration.heartbeat = nil
         if workload == .spawns {
@@ -63,7 +65,7 @@ struct IPCBench {
         }
         let worker = try await WorkerProcess.spawn(configuration, on: reactor)
         try await worker.ready()
-        let bench = Bench(worker: worker, settings: settings, options: variant.options)
+        let bench = Bench(worker: worker, settings: settings, variant: variant)
         let metrics = try await bench.measure(workload)
         await worker.stop()
         return line(name, metrics, await worker.waitForExit().peakRSS)

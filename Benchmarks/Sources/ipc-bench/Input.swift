@@ -47,6 +47,18 @@ enum Input {
         }
     }
 
+    /// As the other contenders compare: by memcmp, which `==` of two arrays is several times slower than.
+    static func isSame(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+        guard one.count == other.count else { return false }
+        // Both are as long as the first says.
+        return unsafe one.withUnsafeBytes { one in
+            unsafe other.withUnsafeBytes { other in
+                guard let start = one.baseAddress, let otherStart = other.baseAddress else { return true }
+                return unsafe memcmp(start, otherStart, one.count) == 0
+            }
+        }
+    }
+
     /// Lines that compress about as well as station data does, where no file is named.
     static func lines(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -18,11 +18,18 @@ struct Settings: Sendable {
 }
 
 /// How the calls of a workload are made: `codec=none|zlib`, `digest=none|crc32`, `executor=connection|default` (where
-/// the caller's code runs), `mode=async|blocking` (both ends), `worker=async|blocking`, `delivery=inline|arena|auto`.
+/// the caller's code runs, and a body's source), `handlers=reactor|thread` (where the child's does), `mode=async|blocking`
+/// (both ends), `worker=async|blocking`, `delivery=inline|arena|auto`.
+///
+/// What is compressed has sources and handlers on threads.
 ///
 /// What this program does not have yet is skipped, not measured as something else.
 struct Variant {
     let options: CallOptions
+    /// Where the source of a body runs.
+    let source: Placement
+    /// Where the child's code does.
+    let handlers: Placement
     /// Both ends block.
     let isBlocking: Bool
     /// The child does.
@@ -34,7 +41,10 @@ struct Variant {
         options.digest = try Self.choose("digest", settings, ["none": .none, "crc32": .crc32])
         options.delivery = try Self.choose("delivery", settings, ["inline": .inline, "arena": .arena, "auto": .auto])
         self.options = options
-        _ = try Self.choose("executor", settings, ["connection": true, "default": true])
+        let source: Placement = try Self.choose("executor", settings, ["connection": .onReactor, "default": .onThread])
+        let handlers: Placement = try Self.choose("handlers", settings, ["reactor": .onReactor, "thread": .onThread])
+        self.source = options.codec == .none ? source : .onThread
+        self.handlers = options.codec == .none ? handlers : .onThread
         isBlocking = try Self.choose("mode", settings, ["async": false, "blocking": true])
         hasBlockingWorker = try Self.choose("worker", settings, ["async": false, "blocking": true])
     }

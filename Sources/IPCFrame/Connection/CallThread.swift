@@ -80,4 +80,21 @@ package final class CallThreads: Sendable {
             }
         }
     }
+
+    /// The same, or on the reactor, as `placement` says.
+    func run(
+        _ placement: Placement,
+        of reactor: Reactor,
+        _ body: @escaping @Sendable @concurrent () async -> Void
+    ) {
+        guard placement == .onReactor else {
+            run(body)
+            return
+        }
+        state.withLock { $0.running += 1 }
+        Task(executorPreference: reactor) {
+            await body()
+            self.state.withLock { $0.running -= 1 }
+        }
+    }
 }

@@ -164,7 +164,8 @@ extension Connection {
     private func send(_ body: OutboundBody, of id: UInt64, as offer: Offer) {
         let sender = BodySender(connection: self, id: id, maxChunk: maxChunk, offer: offer)
         let isAtOnce = machine.isSentAtOnce(offer)
-        CallThreads.shared.run {
+        let placement = sendsByItself(offer) ? body.placement : .onThread
+        CallThreads.shared.run(placement, of: reactor) {
             do throws(CallError) {
                 if !isAtOnce { sender.accepted(as: try await self.waitForVerdict(id)) }
                 if let part = body.part, await sender.send(file: part) { return await sender.finish(Trailer()) }

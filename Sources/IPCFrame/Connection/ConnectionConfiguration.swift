@@ -16,7 +16,7 @@ public struct ConnectionConfiguration: Sendable {
     public var handshakeTimeout: Duration = .seconds(10)
     /// Takes the calls that the other end opens, on the connection's thread; nil fails each as an unknown method.
     ///
-    /// See ``handle(with:)``.
+    /// See ``handle(placement:with:)``.
     public var onCall: (@Sendable (IncomingCall) -> Void)?
     /// Who compresses the chunks of large bodies, and with what.
     var chunkPool = ChunkPool.shared
@@ -27,11 +27,15 @@ public struct ConnectionConfiguration: Sendable {
     }
 
     /// Takes the calls that the other end opens, each on a thread of its own, where the handler may block.
+    ///
+    /// `placement` says for a method where its calls run instead.
     public mutating func handle(
+        placement: (@Sendable (_ method: String) -> Placement)? = nil,
         with handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
     ) {
         onCall = { call in
-            CallThreads.shared.run { await call.run(handler) }
+            let place = placement?(call.method) ?? .onThread
+            CallThreads.shared.run(place, of: call.connection.reactor) { await call.run(handler) }
         }
     }
 }

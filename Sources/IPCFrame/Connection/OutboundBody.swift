@@ -14,6 +14,8 @@ public struct OutboundBody: Sendable {
     let part: FilePart?
     /// Whether the same body can be sent again, as a retried call needs: bytes and files can, other sources cannot.
     public let isRepeatable: Bool
+    /// Where the pieces come from.
+    let placement: Placement
     /// Begins at the beginning, if the body is repeatable.
     let begin: @Sendable () -> NextPiece
 
@@ -47,7 +49,7 @@ public struct OutboundBody: Sendable {
 
     /// Gives the next piece, of any size; nil at the end.
     ///
-    /// May block: it runs on a thread of its own.
+    /// May block, where ``placement`` says so.
     typealias NextPiece = @Sendable @concurrent () async throws -> [UInt8]?
 
     private init(
@@ -55,12 +57,14 @@ public struct OutboundBody: Sendable {
         bytes: [UInt8]? = nil,
         part: FilePart? = nil,
         isRepeatable: Bool,
+        placement: Placement = .onThread,
         begin: @escaping @Sendable () -> NextPiece
     ) {
         self.size = size
         self.bytes = bytes
         self.part = part
         self.isRepeatable = isRepeatable
+        self.placement = placement
         self.begin = begin
     }
 
@@ -73,11 +77,15 @@ public struct OutboundBody: Sendable {
     }
 
     /// Pieces from wherever they come; `size` in raw bytes, nil when it is not known beforehand.
+    ///
+    /// `next` is called on a thread of its own and may block; with ``Placement/onReactor`` it must not, and is called on
+    /// the connection's, as long as nothing is compressed. (The body of an answer is taken by the handler's own thread.)
     public static func pieces(
         size: UInt64? = nil,
+        placement: Placement = .onThread,
         _ next: @escaping @Sendable @concurrent () async throws -> [UInt8]?
     ) -> OutboundBody {
-        OutboundBody(size: size, isRepeatable: false) { next }
+        OutboundBody(size: size, isRepeatable: false, placement: placement) { next }
     }
 
     /// The elements of an async sequence; it is iterated once.

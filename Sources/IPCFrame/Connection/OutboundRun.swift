@@ -120,14 +120,9 @@ extension Connection {
                 arena.region?.chunk(raw, in: room.slots, isFlush: isFlush) ?? Chunk(stored: raw, isFlush: isFlush)
             record.statistics.add(chunk, isSent: true)
             machine.send(chunk, on: id)
-            guard usesArena else { continue }
-            if chunk.place == nil {
-                machine.giveBack(room.slots)
-            } else {
-                noteArenaUse()
-                // The receiver copies this one while the next is copied here.
-                flushOutput()
-            }
+            if chunk.place != nil { noteArenaUse() } else if usesArena { machine.giveBack(room.slots) }
+            // The receiver has this one while the next is copied or proved here, and the kernel finds it in the cache.
+            flushOutput()
         }
         if let trailer = run.trailer { end(id, digest: nil, trailer: trailer) }
         run.finish(.success(()))

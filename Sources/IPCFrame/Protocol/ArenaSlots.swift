@@ -53,7 +53,7 @@ struct ArenaSlots {
 
     /// Whether a body could have one more slot to copy into.
     func hasRoom(for stream: UInt64) -> Bool {
-        held(by: stream) < ArenaLayout.share && freeCount > 0
+        held(by: stream) < ArenaLayout.greed * freeCount
     }
 
     /// Up to `wanted` slots for a body to copy into, among them those that it has reserved and not used.
@@ -62,12 +62,14 @@ struct ArenaSlots {
         for (index, slot) in slots.enumerated() {
             if case .reserved(stream) = slot { result.insert(index) }
         }
-        var room = ArenaLayout.share - held(by: stream)
-        for (index, slot) in slots.enumerated() where result.count < wanted && room > 0 {
+        var held = held(by: stream)
+        var free = freeCount
+        for (index, slot) in slots.enumerated() where result.count < wanted && held < ArenaLayout.greed * free {
             guard case .free = slot else { continue }
             slots[index] = .reserved(stream: stream)
             result.insert(index)
-            room -= 1
+            held += 1
+            free -= 1
         }
         return result
     }

@@ -17,7 +17,10 @@ internal import Synchronization
 /// - An actor must keep its reactor alive, as must everything that is registered with it.
 public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
     enum Work {
+        /// Of an actor that lives here.
         case job(UnownedJob)
+        /// Of a task that prefers to run here, in code that belongs to no actor.
+        case taskJob(UnownedJob)
         case closure(@Sendable () -> Void)
     }
 
@@ -109,8 +112,15 @@ public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
 
     // MARK: Executor
 
-    /// Takes a job of the concurrency runtime; it runs in a later round.
+    /// Takes a job of an actor that lives here; it runs in a later round.
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
+
+    /// Takes a job of a task that prefers this executor, likewise.
+    ///
+    /// Told apart, for the runtime must know as which of the two the thread runs it: what does not fit is enqueued anew, at
+    /// each `await` (docs/decisions/0023).
+    @_implements(TaskExecutor,enqueue(_:))
+    public func enqueueTask(_ job: consuming ExecutorJob) { add(.taskJob(UnownedJob(job))) }
 
     /// Traps unless the caller is on the reactor's thread.
     public func checkIsolated() {

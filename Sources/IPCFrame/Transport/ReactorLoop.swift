@@ -154,6 +154,8 @@ final class ReactorLoop {
                 // declared the task executor, then a task without that preference would be enqueued anew at each await
                 // from one method of an actor to another, and others would come between.
                 unsafe job.runSynchronously(on: reactor.asUnownedSerialExecutor())
+            case .taskJob(let job):
+                unsafe job.runSynchronously(on: reactor.asUnownedTaskExecutor())
             case .closure(let body):
                 body()
             }

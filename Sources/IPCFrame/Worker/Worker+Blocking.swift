@@ -12,7 +12,8 @@ extension Worker {
     ///
     /// The quickest way to answer many small calls: no other thread and no task. While a handler computes nothing is
     /// read; see ``BlockingCall``. Calls that come meanwhile wait their turn. For calls that take longer than the
-    /// supervisor's heartbeat, or several at once, use ``run(name:limits:initialise:handler:)``. It ends as that does.
+    /// supervisor's heartbeat, or several at once, use ``run(name:limits:placement:initialise:handler:)``. It ends as that
+    /// does.
     ///
     /// - Parameters:
     ///   - name: who this is, for the parent's logs.

@@ -32,12 +32,14 @@ public enum Worker {
     /// - Parameters:
     ///   - name: who this is, for the parent's logs.
     ///   - limits: the limits that this worker keeps.
+    ///   - placement: for a method, where its calls run; without it each on a thread of its own.
     ///   - initialise: work to do before the first call, on a thread of its own; a thrown error ends the worker, and
     ///     the parent is told why.
     ///   - handler: answers one call.
     public static func run(
         name: String,
         limits: ConnectionLimits = ConnectionLimits(),
+        placement: (@Sendable (_ method: String) -> Placement)? = nil,
         initialise: (@Sendable @concurrent () async throws -> Void)? = nil,
         handler: @escaping @Sendable @concurrent (IncomingCall) async throws -> Void
     ) -> Never {
@@ -52,7 +54,7 @@ public enum Worker {
         configuration.limits = limits
         // The parent's deadline is the one that counts; this one is for a parent that is alive and never answers.
         configuration.handshakeTimeout = .seconds(60)
-        configuration.handle(with: handler)
+        configuration.handle(placement: placement, with: handler)
         let connection = Connection(adopting: socket, role: .child, reactor: reactor, configuration: configuration)
         reactor.perform {
             connection.assumeIsolated { connection in

@@ -10,7 +10,7 @@ public struct PoolConfiguration: Sendable {
     public var policy = PoolPolicy()
     /// How the connections to the workers behave.
     ///
-    /// Takes the calls that workers make to the parent, see `ConnectionConfiguration.handle(with:)`.
+    /// Takes the calls that workers make to the parent, see `ConnectionConfiguration.handle(placement:with:)`.
     public var connection = ConnectionConfiguration(name: "pool")
     /// Told what happens in the pool, with structured metadata; nil for nobody.
     public var logger: Logger?
