@@ -164,6 +164,7 @@ final class BodySender: Sendable {
     func finish(_ trailer: Trailer) async {
         await ahead?.waitUntilDone()
         let digest = state.withLock { $0.encoder.finish() }
-        connection.sendEnd(id, digest: isProvedAsSent ? nil : digest, trailer: trailer)
+        let sent = isProvedAsSent ? nil : digest
+        connection.sendEnd(id, digest: sent, trailer: trailer, isInTurn: ahead != nil)
     }
 }

@@ -91,10 +91,9 @@ extension Connection {
 
     /// The body that we send is complete; of an answer, the handler is done.
     ///
-    /// Without a `digest` it is the reactor's.
-    nonisolated func sendEnd(_ id: UInt64, digest: UInt32?, trailer: Trailer) {
-        // Behind the last chunks, which another thread may have posted.
-        order(isInTurn: true) { connection in
+    /// Without a `digest` it is the reactor's. `isInTurn`: behind chunks that other threads have posted.
+    nonisolated func sendEnd(_ id: UInt64, digest: UInt32?, trailer: Trailer, isInTurn: Bool = false) {
+        order(isInTurn: isInTurn) { connection in
             connection.end(id, digest: digest, trailer: trailer)
             connection.obey()
         }

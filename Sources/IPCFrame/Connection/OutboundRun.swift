@@ -60,8 +60,7 @@ extension Connection {
         meanwhile: () -> Void
     ) async throws(CallError) {
         let outcome = OutboundRun.Outcome(nil)
-        // Behind the chunks before, which another thread may have posted.
-        order(isInTurn: true) { connection in
+        order { connection in
             connection.begin(OutboundRun(bytes, isFlush: isFlush, outcome: outcome), of: id)
             connection.obey()
         }
