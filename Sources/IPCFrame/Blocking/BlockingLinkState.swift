@@ -27,6 +27,7 @@ struct BlockingLinkState: ~Copyable {
     private(set) var descriptor: CInt
     var reader = FrameReader()
     private(set) var writer = FrameWriter()
+    private var polling = BusyPolling()
     private var isShutdownWanted = false
     private var isWritingOver = false
     /// The end of the file has come: the socket would be ready for reading for ever.
@@ -127,6 +128,9 @@ struct BlockingLinkState: ~Copyable {
             machine.abort(.peerVanished(duringFrame: false))
             return true
         }
+        let isWaiting = mayOnlyRead && !reader.holdsBytes
+        if isWaiting { _ = polling.look { clinux_readable(descriptor) != 0 } }
+        defer { if isWaiting { polling.end(at: clinux_monotonic_now()) } }
         if mayOnlyRead, deadline == nil {
             readFrames(waits: true)
             return true

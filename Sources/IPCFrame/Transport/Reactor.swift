@@ -32,6 +32,9 @@ public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
         var work: [Work] = []
         /// The thread is in `epoll_wait`, or about to be, and needs the eventfd to notice new work.
         var isSleeping = false
+
+        /// Whether the thread has anything to do here.
+        var hasNews: Bool { !work.isEmpty || phase != .running }
     }
 
     /// A reactor for those who do not care which; its thread starts at the first use.
@@ -176,20 +179,30 @@ public final class Reactor: SerialExecutor, TaskExecutor, Sendable {
     private func poll() {
         enter()
         let loop = loop
-        while true {
-            let mayBlock = inbox.withLock { inbox -> Bool? in
-                guard inbox.phase == .running else { return nil }
-                inbox.isSleeping = inbox.work.isEmpty && loop.pending.isEmpty
-                return inbox.isSleeping
-            }
-            guard let mayBlock else { break }
-            loop.wait(mayBlock: mayBlock)
+        while wait(in: loop) {
             takeInbox(into: loop)
             loop.dispatchEvents()
             loop.fireTimers()
             loop.runRound(on: self)
         }
         loop.removeAll()
+    }
+
+    /// Fetches events; waits for them, or for work, if nothing is to be done.
+    ///
+    /// - Returns: false when polling is over.
+    private func wait(in loop: ReactorLoop) -> Bool {
+        let hasWork = !loop.pending.isEmpty || inbox.withLock { $0.hasNews }
+        let hasFound = !hasWork && loop.polling.look { loop.look() || inbox.withLock { $0.hasNews } }
+        let mayBlock = inbox.withLock { inbox -> Bool? in
+            guard inbox.phase == .running else { return nil }
+            inbox.isSleeping = inbox.work.isEmpty && !hasWork && !hasFound
+            return inbox.isSleeping
+        }
+        guard let mayBlock else { return false }
+        if !hasFound { loop.wait(mayBlock: mayBlock) }
+        if !hasWork { loop.polling.end(at: clinux_monotonic_now()) }
+        return true
     }
 
     /// Runs what is left, and then stops being the reactor, both without a gap into which a job could fall.

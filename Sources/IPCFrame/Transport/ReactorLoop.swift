@@ -18,6 +18,7 @@ final class ReactorLoop {
 
     var pending = Queue<Reactor.Work>()
     var timers = ReactorTimers()
+    var polling = BusyPolling()
 
     private static let wakeupToken = UInt64.max
 
@@ -26,8 +27,9 @@ final class ReactorLoop {
     private var freeSlots: [Int] = []
     private var events = [clinux_event](repeating: clinux_event(), count: 64)
     private var eventCount = 0
-    /// How often the descriptors were asked for.
+    /// How often the descriptors were asked for, and how often before a sleep.
     private(set) var polls: UInt64 = 0
+    private(set) var looks: UInt64 = 0
 
     /// `wakeup` is the eventfd that ends a sleep; the caller keeps it open.
     init(wakeup: CInt) {
@@ -107,6 +109,17 @@ final class ReactorLoop {
             timeout = max(0, (next - .now).wholeNanoseconds)
         }
         polls += 1
+        fetch(timeout: timeout)
+    }
+
+    /// Fetches the events that are there, before a sleep; whether there are some.
+    func look() -> Bool {
+        looks += 1
+        fetch(timeout: 0)
+        return eventCount > 0
+    }
+
+    private func fetch(timeout: Int64) {
         // The span is a plain array of C structs that outlives the call.
         let count = unsafe events.withUnsafeMutableBufferPointer { buffer in
             unsafe clinux_epoll_wait(epoll, buffer.baseAddress, CInt(buffer.count), timeout)
