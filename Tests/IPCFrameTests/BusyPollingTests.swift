@@ -66,11 +66,20 @@ import Testing
             _ = looks(in: 1_000, turn: 3_000_000)
             now += 2 * BusyPolling.restTimes.upperBound
         }
-        for _ in 0...BusyPolling.peacefulWaits { _ = looks(in: 1_000) }
+        for _ in 0...2 * BusyPolling.peacefulWaits { _ = looks(in: 1_000) }
         #expect(looks(in: 1_000, turn: 3_000_000) == 1)
         let start = now
         while looks(in: 10_000) == 0 { now += 100_000 }
         #expect(now - start < 2 * BusyPolling.restTimes.lowerBound)
+    }
+
+    @Test mutating func whoSharesItsProcessorSleepsNowAndThen() {
+        _ = looks(in: 1_000)
+        for _ in 0..<3 {
+            for _ in 0..<BusyPolling.sharedWaits { #expect(looks(in: 9_000, turn: 5_000) > 1) }
+            #expect(looks(in: 9_000, turn: 5_000) == 0)
+        }
+        for _ in 0..<5 * BusyPolling.sharedWaits { #expect(looks(in: 9_000) > 1) }
     }
 
     @Test func anIdleReactorDoesNotLook() async throws {

@@ -13,6 +13,11 @@ struct BusyPolling {
     static let longestLook: UInt64 = 20_000
     /// A wait that was over after so long makes the next look worth while.
     static let shortWait: UInt64 = 200_000
+    /// A turn of others is none if it is over sooner: nobody else was there.
+    static let leastTurn: UInt64 = 3_000
+    /// After so many waits in which others had turns on this processor, one sleeps at once: the scheduler looks for a free
+    /// processor for who wakes, not for who gives way.
+    static let sharedWaits = 16
     /// Others that take the processor for longer than this, when it is left to them, need it.
     static let longTurn: UInt64 = 100_000
     /// Then nobody looks for a while, which doubles from the first of these to the second: a thread that sleeps is preferred
@@ -26,6 +31,9 @@ struct BusyPolling {
     private var isWorthwhile = false
     /// In this wait, and nobody else has taken the processor for long.
     private var isLooking = false
+    /// In this wait others have had the processor.
+    private var isShared = false
+    private var sharedWaits = 0
     private var restsUntil: UInt64 = 0
     private var nextRest = restTimes.lowerBound
     private var peacefulWaits = 0
@@ -34,13 +42,16 @@ struct BusyPolling {
     mutating func begin(at now: UInt64) -> Bool {
         began = now
         lastLook = now
-        isLooking = isWorthwhile && now >= restsUntil
+        isLooking = isWorthwhile && now >= restsUntil && sharedWaits < Self.sharedWaits
+        if sharedWaits == Self.sharedWaits { sharedWaits = 0 }
+        isShared = false
         return isLooking
     }
 
     /// Nothing was found, and others have had their turn; whether to look again.
     mutating func looksAgain(at now: UInt64) -> Bool {
         defer { lastLook = now }
+        if now - lastLook > Self.leastTurn { isShared = true }
         guard now - lastLook <= Self.longTurn else {
             restsUntil = now + nextRest
             nextRest = min(2 * nextRest, Self.restTimes.upperBound)
@@ -55,17 +66,20 @@ struct BusyPolling {
     mutating func end(at now: UInt64) {
         isWorthwhile = now - began <= Self.shortWait
         guard isLooking else { return }
+        if isShared { sharedWaits += 1 }
         peacefulWaits += 1
         if peacefulWaits >= Self.peacefulWaits { nextRest = Self.restTimes.lowerBound }
     }
 }
 
 extension BusyPolling {
+    private static let hasSeveralProcessors = clinux_processor_count() > 1
+
     /// Looks until something is there, as long as it is worth while; whether there is.
     ///
-    /// ``end(at:)`` follows when the wait is over.
+    /// ``end(at:)`` follows when the wait is over. Never on a lone processor: who is to bring it needs that one.
     mutating func look(for isThere: () -> Bool) -> Bool {
-        guard begin(at: clinux_monotonic_now()) else { return false }
+        guard begin(at: clinux_monotonic_now()), Self.hasSeveralProcessors else { return false }
         repeat {
             if isThere() { return true }
             _ = sched_yield()
