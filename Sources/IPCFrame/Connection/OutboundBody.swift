@@ -79,7 +79,7 @@ public struct OutboundBody: Sendable {
     /// Pieces from wherever they come; `size` in raw bytes, nil when it is not known beforehand.
     ///
     /// `next` is called on a thread of its own and may block; with ``Placement/onReactor`` it must not, and is called on
-    /// the connection's, as long as nothing is compressed. (The body of an answer is taken by the handler's own thread.)
+    /// the connection's, as long as nothing is compressed. Of an answer it is called where the handler runs.
     public static func pieces(
         size: UInt64? = nil,
         placement: Placement = .onThread,

@@ -17,14 +17,14 @@ struct BusyPolling {
     static let leastTurn: UInt64 = 3_000
     /// After so many waits in which others had turns on this processor, one sleeps at once: the scheduler looks for a free
     /// processor for who wakes, not for who gives way.
-    static let sharedWaits = 16
+    static let sharedWaits = 64
     /// Others that take the processor for longer than this, when it is left to them, need it.
     static let longTurn: UInt64 = 100_000
     /// Then nobody looks for a while, which doubles from the first of these to the second: a thread that sleeps is preferred
     /// when it wakes, one that looks waits for its turn.
     static let restTimes: ClosedRange<UInt64> = 4_000_000...1_024_000_000
     /// After so many waits for which nobody else took the processor for long, the next rest is a short one.
-    static let peacefulWaits = 100
+    static let peacefulWaits = 20
 
     private var began: UInt64 = 0
     private var lastLook: UInt64 = 0

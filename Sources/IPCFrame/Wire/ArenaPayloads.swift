@@ -6,8 +6,8 @@ package enum ArenaLayout {
     package static let slotBytes = 256 << 10
     /// Slots of each direction; the parent's come first.
     package static let slots = 16
-    /// A body may hold so many slots for each that is free: one alone has twelve of them, two have six each, and there is
-    /// always one for the next (dynamic thresholds: Choudhury and Hahne, 1998).
+    /// A body may hold so many slots for each that is free: one alone has twelve of them, two have about seven each, and
+    /// there is always one for the next (dynamic thresholds: Choudhury and Hahne, 1998).
     package static let greed = 3
     /// Bytes of the whole region.
     package static let byteCount = 2 * slots * slotBytes
