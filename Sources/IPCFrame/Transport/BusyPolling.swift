@@ -10,7 +10,7 @@ internal import Glibc
 /// halted guest (Documentation/virt/kvm/halt-polling.rst of Linux); times are in nanoseconds, and given.
 struct BusyPolling {
     /// A thread looks for so long.
-    static let longestLook: UInt64 = 20_000
+    static let longestLook: UInt64 = 50_000
     /// A wait that was over after so long makes the next look worth while.
     static let shortWait: UInt64 = 200_000
     /// A turn of others is none if it is over sooner: nobody else was there.
