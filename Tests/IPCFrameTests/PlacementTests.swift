@@ -62,6 +62,27 @@ import Testing
         await pair.close()
     }
 
+    @Test("What a handler tells before it answers comes before the answer", arguments: ["quick", "slow"])
+    func tellsInItsOrder(method: String) async throws {
+        let pair = try await Self.pair { call in
+            call.progress(Progress(completed: 7, unit: "rows"))
+            call.log(.info, "looked up")
+            try await call.respond([1])
+        }
+        let call = try await pair.parent.call(method)
+        #expect(try await call.response().body.collect(upTo: 1) == [1])
+        await call.finished()
+        var told: [String] = []
+        for await event in call.events {
+            switch event {
+            case .progress(let progress): told.append("\(progress.completed)")
+            case .log(let line): told.append(line.text)
+            }
+        }
+        #expect(told == ["7", "looked up"])
+        await pair.close()
+    }
+
     @Test("A handler on the reactor that throws, or is cancelled, ends its call alone")
     func fails() async throws {
         let (cancels, continuation) = AsyncStream<Void>.makeStream()

@@ -140,7 +140,7 @@ public final class IncomingCall: Sendable {
     public func progress(_ progress: Progress) {
         let connection = connection
         let id = id
-        connection.reactor.perform { connection.assumeIsolated { $0.sendProgress(id, progress) } }
+        connection.order { $0.sendProgress(id, progress) }
     }
 
     /// Tells the opener that the call's effects are about to become lasting, and waits until it knows.
@@ -165,9 +165,7 @@ public final class IncomingCall: Sendable {
     public func log(_ level: LogLevel, _ text: String) {
         let connection = connection
         let id = id
-        connection.reactor.perform {
-            connection.assumeIsolated { $0.sendLog(id, LogLine(level: level, text: text)) }
-        }
+        connection.order { $0.sendLog(id, LogLine(level: level, text: text)) }
     }
 
     /// Calls `handler` on the connection's thread as soon as the opener cancels, also while this call blocks in C.
@@ -176,7 +174,7 @@ public final class IncomingCall: Sendable {
     public func onCancel(_ handler: @escaping @Sendable () -> Void) {
         let connection = connection
         let id = id
-        connection.reactor.perform { connection.assumeIsolated { $0.addCancelHandler(id, handler) } }
+        connection.order { $0.addCancelHandler(id, handler) }
     }
 
     /// Whether the opener has given up the call.
