@@ -6,7 +6,7 @@ import Testing
 @Suite struct ArenaSlotsTests {
     @Test func aBodyAloneHasMostOfThemAndLeavesSomeForTheNext() {
         var slots = ArenaSlots()
-        #expect(slots.reserve(100, for: 1).count == Self.most)
+        #expect(slots.reserve(100, for: 1).count == 12)
         #expect(slots.reserve(100, for: 1).count == 12)
         #expect(slots.held(by: 1) == 12)
         #expect(!slots.hasRoom(for: 1) && slots.hasRoom(for: 3))
@@ -18,13 +18,11 @@ import Testing
     /// Who had most of them gets no more before the others have as much.
     @Test func theSharesEvenOut() {
         var slots = ArenaSlots()
-        var sent: [UInt64: [UInt64]] = [1: [], 3: []]
         func fill(_ stream: UInt64, _ step: UInt64) {
             var set = slots.reserve(100, for: stream)
             while let slot = set.first {
                 set.remove(slot)
                 slots.send(slot, of: stream, end: step)
-                sent[stream, default: []].append(step)
             }
         }
         fill(1, 1)

@@ -120,8 +120,9 @@ extension Connection {
             record.statistics.add(chunk, isSent: true)
             machine.send(chunk, on: id)
             if chunk.place != nil { noteArenaUse() } else if usesArena { machine.giveBack(room.slots) }
-            // The receiver has this one while the next is copied or proved here, and the kernel finds it in the cache.
-            flushOutput()
+            // The receiver has this one while the next is copied or proved here, and the kernel finds it in the cache. A
+            // socket that was full tells when it no longer is.
+            if writer.isEmpty { flushOutput() }
         }
         if let trailer = run.trailer { end(id, digest: nil, trailer: trailer) }
         run.finish(.success(()))

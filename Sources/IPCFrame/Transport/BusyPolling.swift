@@ -79,7 +79,7 @@ extension BusyPolling {
     ///
     /// ``end(at:)`` follows when the wait is over. Never on a lone processor: who is to bring it needs that one.
     mutating func look(for isThere: () -> Bool) -> Bool {
-        guard begin(at: clinux_monotonic_now()), Self.hasSeveralProcessors else { return false }
+        guard Self.hasSeveralProcessors, begin(at: clinux_monotonic_now()) else { return false }
         repeat {
             if isThere() { return true }
             _ = sched_yield()

@@ -27,7 +27,7 @@ final class ReactorLoop {
     private var freeSlots: [Int] = []
     private var events = [clinux_event](repeating: clinux_event(), count: 64)
     private var eventCount = 0
-    /// How often the descriptors were asked for, and how often before a sleep.
+    /// How often the descriptors were asked for, and how often besides, in vain, before a sleep.
     private(set) var polls: UInt64 = 0
     private(set) var looks: UInt64 = 0
 
@@ -114,8 +114,8 @@ final class ReactorLoop {
 
     /// Fetches the events that are there, before a sleep; whether there are some.
     func look() -> Bool {
-        looks += 1
         fetch(timeout: 0)
+        if eventCount > 0 { polls += 1 } else { looks += 1 }
         return eventCount > 0
     }
 
